@@ -1,0 +1,47 @@
+# Every target prepares what it needs; nothing but Python 3.11 or newer and make is expected.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON_ENV := .venv/bin/python
+DEMO_READY := .venv/.ready-demo
+DEV_READY  := .venv/.ready-dev
+
+.PHONY: help demo test check bench docs format build clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(DEMO_READY) ## Build a sample lake and walk through it
+	@$(PYTHON_ENV) scripts/demo.py
+
+test: $(DEV_READY) ## Everything CI runs: check, then the whole suite against the built wheel
+	@scripts/system-packages.sh
+	@scripts/check.sh
+	@scripts/test-wheel.sh
+
+check: $(DEV_READY) ## Format, lint, types, layers and documentation tests
+	@scripts/check.sh
+
+bench: $(DEV_READY) ## Measure speed
+	@$(PYTHON_ENV) benchmarks/bench.py
+
+docs: $(DEV_READY) ## Build the documentation site in site/
+	@scripts/docs.sh
+
+format: $(DEV_READY) ## Rewrite the code in the house style
+	@.venv/bin/ruff check --fix-only --quiet .
+	@.venv/bin/ruff format .
+
+build: $(DEV_READY) ## Build the wheel in dist/
+	@scripts/build-wheel.sh
+
+clean: ## Remove everything that make created
+	@rm -rf .venv .venv-wheel dist site .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(DEMO_READY): pyproject.toml scripts/bootstrap.sh
+	@scripts/bootstrap.sh demo
+
+$(DEV_READY): pyproject.toml scripts/bootstrap.sh
+	@scripts/bootstrap.sh dev

@@ -1,0 +1,89 @@
+"""Finding what landed: every version of every file that a table wants is recorded, once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from penstock.clock import Clock
+from penstock.declaration import Table
+from penstock.naming import TableName
+from penstock.state import Arrival, State
+from penstock.storage import FileVersion, Zone
+from penstock.storage.local import settled
+
+SETTLE_SECONDS = 0.06
+SETTLE_TRIES = 10
+
+
+@dataclass
+class Discovery:
+    """What a look at the raw zone found.
+
+    Attributes:
+        recorded: New versions recorded, by table.
+        growing: Files that are still being written; they are left for the next look.
+        unclaimed: Files that no table wants.
+    """
+
+    recorded: dict[TableName, int] = field(default_factory=dict)
+    growing: list[str] = field(default_factory=list)
+    unclaimed: list[str] = field(default_factory=list)
+
+
+def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, clock: Clock) -> Discovery:
+    """Look at the whole raw zone and record what is new."""
+    found = Discovery()
+    claimed = set[str]()
+    for name, table in tables.items():
+        known = {arrival.key: arrival for arrival in state.arrivals.find(name)}
+        for version in raw.list(table.files):
+            claimed.add(version.key)
+            newest = known.get(version.key)
+            if newest is not None and newest.mark == version.mark:
+                continue
+            new = record(raw, name, version.key, state, clock)
+            if new is None:
+                found.growing.append(version.key)
+            elif new:
+                found.recorded[name] = found.recorded.get(name, 0) + 1
+        _revive(state, name, table)
+    found.unclaimed = [version.key for version in raw.list("**") if version.key not in claimed]
+    return found
+
+
+def record(raw: Zone, table: TableName, key: str, state: State, clock: Clock) -> bool | None:
+    """Record the current version of one file: True if it is new, None while the file is still being written or gone."""
+    for _ in range(SETTLE_TRIES):
+        before = raw.stat(key)
+        if before is None:
+            return None
+        if settled(before):
+            version = raw.digest(key)
+            if raw.stat(key) == before:
+                return _record(state, table, before, version)
+        clock.sleep(SETTLE_SECONDS)
+    return None
+
+
+def _record(state: State, table: TableName, file: FileVersion, version: str) -> bool:
+    return state.arrivals.record(table, file.key, version, file.size, file.modified_ns, file.mark)
+
+
+def _revive(state: State, name: TableName, table: Table) -> None:
+    """Let dead letters try again once the declaration they failed under has changed."""
+    plan = fingerprint(table)
+    for arrival in state.arrivals.find(name, ("dead",)):
+        if arrival.plan != plan:
+            state.arrivals.requeue(arrival, arrival.generation)
+
+
+def fingerprint(table: Table) -> str:
+    """Name a table's declaration: equal declarations, equal names."""
+    return hashlib.sha256(table.model_dump_json().encode()).hexdigest()[:16]
+
+
+def newest_finished(state: State, table: TableName) -> list[Arrival]:
+    """The finished arrivals of a table, the newest of each key."""
+    return list({arrival.key: arrival for arrival in state.arrivals.find(table, ("finished",))}.values())

@@ -1,0 +1,367 @@
+"""The worker: claims arrivals, stages them, commits them in groups, and says what happened.
+
+Any number of workers, in one process or many, may work on one lake. What keeps them from harming each other is told in
+`docs/how-it-works/exactly-once.md`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from penstock.arrivals.discover import fingerprint, newest_finished, record
+from penstock.arrivals.source import PROPERTY, SourceSchema
+from penstock.arrivals.stage import Prepared, Workshop, stage
+from penstock.clock import Clock
+from penstock.declaration import Table
+from penstock.engines import Engine
+from penstock.errors import BadFileError, FileChangedError, LeaseLostError, PenstockError, PlanOutdatedError
+from penstock.naming import TableName, printable
+from penstock.signals import Signals
+from penstock.state import Accounting, Arrival, Head, Lease, Run, SqliteState
+from penstock.storage import Zone
+from penstock.tables import Catalog, Committed, commit_group
+
+GROUP_ARRIVALS = 256
+GROUP_BYTES = 256_000_000
+GROUP_SECONDS = 2.0
+ATTEMPTS = 5
+FIRST_DELAY = 1.0
+HEARTBEAT_SECONDS = 15.0
+POLL_SECONDS = 0.05
+
+
+@dataclass
+class Summary:
+    """What a pass over the tables did.
+
+    Attributes:
+        accounts: Where rows went, by table.
+        files: Files whose rows are in, by table.
+        dead: Arrivals that ended as dead letters.
+        notes: What people should know, by file.
+    """
+
+    accounts: dict[TableName, Accounting] = field(default_factory=dict)
+    files: dict[TableName, int] = field(default_factory=dict)
+    dead: list[Arrival] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Worker:
+    """Processes what waits, table by table, until nothing does."""
+
+    def __init__(
+        self,
+        *,
+        raw: Zone,
+        processed: Zone,
+        engine: Engine,
+        state: SqliteState,
+        catalog: Catalog,
+        clock: Clock,
+        signals: Signals,
+        tags: Mapping[str, str],
+        links: Path,
+    ) -> None:
+        """Take everything the road of a file needs."""
+        self._shop = Workshop(raw, processed, engine, links, clock)
+        self._state, self._catalog, self._clock, self._signals = state, catalog, clock, signals
+        self._tags = tags
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Finish the file at hand, commit, and return from `drain`."""
+        self._stopping.set()
+
+    def drain(self, tables: Mapping[TableName, Table]) -> Summary:
+        """Process everything that waits, also what other workers hold until they finish or die."""
+        summary = Summary()
+        heart = _Heartbeat(self._state)
+        heart.start()
+        try:
+            for name, table in tables.items():
+                while not self._stopping.is_set() and self._pass(name, table, summary):
+                    pass
+        finally:
+            heart.stop()
+        return summary
+
+    def reprocess(self, name: TableName) -> int:
+        """Make the newest version of every file of a table wait again; gives their number."""
+        head = self._catalog.head(name)
+        live = [file.arrival for file in head.files if file.arrival] if head else []
+        arrivals = newest_finished(self._state, name)
+        for arrival in arrivals:
+            same = [there.generation for there in live if there.key_id == arrival.name.key_id]
+            self._state.arrivals.requeue(arrival, max([arrival.generation, *same]) + 1)
+        return len(arrivals)
+
+    def _pass(self, name: TableName, table: Table, summary: Summary) -> bool:
+        """Process one group; False when nothing of the table is left to wait for."""
+        if self._catalog.pointer(name) is not None:
+            if self._group(name, table, summary, GROUP_ARRIVALS):
+                return True
+        elif lease := self._state.leases.acquire(f"table {name}"):
+            try:  # the first file decides the types: alone
+                if self._catalog.pointer(name) is None and self._group(name, table, summary, 1, lease):
+                    return True
+            finally:
+                self._state.leases.release(lease)
+        if not self._state.arrivals.find(name, ("pending", "working")):
+            return False
+        self._clock.sleep(POLL_SECONDS)
+        return True
+
+    def _group(self, name: TableName, table: Table, summary: Summary, limit: int, lease: Lease | None = None) -> bool:
+        """Claim, stage and commit up to `limit` arrivals; False when none could be claimed."""
+        started = self._clock.now()
+        ready: list[Prepared] = []
+        claimed = size = 0
+        while claimed < limit and size < GROUP_BYTES and self._clock.now() - started < GROUP_SECONDS:
+            arrivals = [] if self._stopping.is_set() else self._state.arrivals.claim(name, 1)
+            if not arrivals:
+                break
+            claimed, size = claimed + 1, size + arrivals[0].size
+            prepared = self._stage(name, table, arrivals[0], summary)
+            if prepared is not None:
+                ready.append(prepared)
+                if prepared.source is not None:
+                    break  # the table's columns change with this one: the next must be planned against them
+        if ready:
+            self._commit(name, table, ready, summary, started, lease)
+        return claimed > 0
+
+    def _stage(self, name: TableName, table: Table, arrival: Arrival, summary: Summary) -> Prepared | None:
+        """Stage one arrival; None, with the outcome recorded, when that is not possible now or ever."""
+        self._signals.announce(
+            "started", table=str(name), file=arrival.key, bytes=arrival.size, attempt=arrival.attempts
+        )
+        try:
+            head = self._catalog.head(name)
+            prepared = stage(self._shop, name, table, arrival, head, self._known(name))
+        except FileChangedError:
+            self._look_again(name, arrival)
+        except Exception as error:  # noqa: BLE001 - whatever one file causes must not stop the others
+            self._failed(name, table, arrival, error, summary)
+        else:
+            summary.notes += [(arrival.key, note) for note in prepared.notes]
+            return prepared
+        return None
+
+    def _known(self, name: TableName) -> SourceSchema | None:
+        metadata = self._catalog.metadata(name)
+        text = metadata["properties"].get(PROPERTY) if metadata else None
+        return SourceSchema.from_json(text) if text else None
+
+    def _look_again(self, name: TableName, arrival: Arrival) -> None:
+        """Record what the file is now; the claimed version gives way to it, or waits if the bytes turn out the same."""
+        if record(self._shop.raw, name, arrival.key, self._state, self._clock) is None:
+            self._state.arrivals.give_back(arrival, "the file is still being written", FIRST_DELAY, counted=False)
+        elif self._state.arrivals.held(arrival):
+            self._state.arrivals.give_back(arrival, "the file was touched while it was read", counted=False)
+
+    def _failed(self, name: TableName, table: Table, arrival: Arrival, error: Exception, summary: Summary) -> None:
+        """End an attempt: as a dead letter when trying again is of no use, else to be tried again later."""
+        final = isinstance(error, BadFileError) or arrival.attempts >= ATTEMPTS
+        reason = _reason(error)
+        facts = {"table": str(name), "file": arrival.key, "reason": reason, "attempt": arrival.attempts}
+        if not final:
+            delay = FIRST_DELAY * 2 ** (arrival.attempts - 1)
+            self._state.arrivals.give_back(arrival, reason, delay)
+            self._signals.announce("failed", **facts, retry_in=delay)
+            return
+        run = Run(
+            run=_run_id(self._clock),
+            table=name,
+            state="failed",
+            accounting=Accounting(bytes_in=arrival.size),
+            started=self._clock.now(),
+            duration_ms=0,
+            arrivals=[arrival.key],
+            error=reason,
+        )
+        self._state.runs.add(run)
+        self._state.arrivals.bury(arrival, reason, fingerprint(table), run.run)
+        summary.dead.append(replace(arrival, state="dead", reason=reason))
+        self._signals.announce("dead", **facts, run=run.run)
+
+    def _commit(
+        self,
+        name: TableName,
+        table: Table,
+        ready: list[Prepared],
+        summary: Summary,
+        started: float,
+        lease: Lease | None,
+    ) -> None:
+        """Commit a group and record it; on a lost race everything of it waits again."""
+        own = lease or self._wait_for_lease(name)
+        try:
+            ready = self._still_valid(name, ready)
+            head = self._table_for(name, ready) if ready else None
+            if head is None:
+                self._finish(name, table, ready, summary, started, None)
+                return
+            group = [prepared.staged for prepared in ready]
+            committed = commit_group(self._catalog, name, group, self._clock, lambda: self._assert_held(own, ready))
+            self._finish(name, table, ready, summary, started, committed)
+        except (LeaseLostError, PlanOutdatedError) as error:
+            self._discard(ready)
+            for prepared in ready:
+                self._state.arrivals.give_back(prepared.arrival, error.what, counted=False)
+        except Exception as error:
+            if self._state.leases.held(own):
+                for prepared in ready:
+                    self._failed(name, table, prepared.arrival, error, summary)
+            else:
+                raise
+        finally:
+            if lease is None:
+                self._state.leases.release(own)
+
+    def _wait_for_lease(self, name: TableName) -> Lease:
+        while True:
+            lease = self._state.leases.acquire(f"table {name}")
+            if lease is not None:
+                return lease
+            self._clock.sleep(POLL_SECONDS)
+
+    def _still_valid(self, name: TableName, ready: list[Prepared]) -> list[Prepared]:
+        """Leave out what another worker has taken over, and files that have changed since."""
+        valid = []
+        for prepared in ready:
+            arrival = prepared.arrival
+            now = self._shop.raw.stat(arrival.key)
+            if not self._state.arrivals.held(arrival):
+                self._discard([prepared])
+            elif now is not None and now.mark != arrival.mark:
+                self._discard([prepared])
+                self._look_again(name, arrival)
+            else:
+                valid.append(prepared)
+        return valid
+
+    def _table_for(self, name: TableName, ready: list[Prepared]) -> Head | None:
+        """The table with every column that the group needs; None when there is no table and no row to make one for."""
+        head = self._catalog.head(name)
+        first = next((prepared for prepared in ready if prepared.staged.files), None)
+        source = next((prepared.source for prepared in ready if prepared.source is not None), None)
+        if head is None:
+            if first is None or source is None:
+                return None
+            columns = [(column.name, column.type) for column in first.columns]
+            properties = {PROPERTY: source.to_json(), **{f"penstock.tag.{key}": tag for key, tag in self._tags.items()}}
+            head = self._catalog.create(name, columns, properties)
+        else:
+            there = {column.name.lower() for column in head.columns}
+            new = {
+                column.name: column.type
+                for prepared in ready
+                for column in prepared.columns
+                if column.name.lower() not in there
+            }
+            if new or source is not None:
+                properties = {PROPERTY: source.to_json()} if source else {}
+                head = self._catalog.add_columns(head, list(new.items()), properties)
+        if any(column not in head.columns for prepared in ready for column in prepared.columns):
+            message = "the table's columns changed while the file was read"
+            raise PlanOutdatedError(message, where=str(name))
+        return head
+
+    def _assert_held(self, lease: Lease, ready: list[Prepared]) -> None:
+        if not self._state.leases.held(lease) or not all(self._state.arrivals.held(p.arrival) for p in ready):
+            message = "another worker has taken over"
+            raise LeaseLostError(message)
+
+    def _discard(self, ready: list[Prepared]) -> None:
+        """Remove files that no commit will ever name; their names belong to this attempt alone."""
+        for prepared in ready:
+            for file in prepared.staged.files:
+                Path(file.path).unlink(missing_ok=True)
+
+    def _finish(
+        self,
+        name: TableName,
+        table: Table,
+        ready: list[Prepared],
+        summary: Summary,
+        started: float,
+        committed: Committed | None,
+    ) -> None:
+        """Record what is now in the table, and announce it file by file."""
+        if not ready:
+            return
+        total = sum((prepared.accounting for prepared in ready), Accounting())
+        run = Run(
+            run=_run_id(self._clock),
+            table=name,
+            state="finished" if total.rows_out else "empty",
+            accounting=total,
+            started=started,
+            duration_ms=round((self._clock.now() - started) * 1000),
+            arrivals=[prepared.arrival.key for prepared in ready],
+            snapshot=committed.head.snapshot if committed else None,
+        )
+        self._state.runs.add(run)
+        for prepared in ready:
+            if committed and prepared.arrival.name in committed.already:
+                self._discard([prepared])
+            self._state.arrivals.finish(
+                prepared.arrival,
+                run.run,
+                prepared.accounting,
+                prepared.quarantine_stem,
+                replaces=table.on_reupload == "replace",
+            )
+            summary.files[name] = summary.files.get(name, 0) + 1
+            self._announce(name, run.run, prepared)
+        summary.accounts[name] = summary.accounts.get(name, Accounting()) + total
+
+    def _announce(self, name: TableName, run: str, prepared: Prepared) -> None:
+        figures = prepared.accounting
+        self._signals.announce(
+            "finished",
+            table=str(name),
+            file=prepared.arrival.key,
+            run=run,
+            rows_in=figures.rows_in,
+            rows_out=figures.rows_out,
+            rows_dropped=figures.dropped,
+            rows_quarantined=figures.quarantined,
+            bytes=prepared.arrival.size,
+            notes=list(prepared.notes),
+        )
+
+
+class _Heartbeat(threading.Thread):
+    """Prolongs this worker's leases while it works."""
+
+    def __init__(self, state: SqliteState) -> None:
+        super().__init__(name="penstock-heartbeat", daemon=True)
+        self._state = state
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(HEARTBEAT_SECONDS):
+            self._state.leases.renew()
+
+    def stop(self) -> None:
+        self._done.set()
+        self.join()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, PenstockError):
+        return printable(str(error).replace("\n  ", "; "))
+    return printable(f"{type(error).__name__}: {error}")
+
+
+def _run_id(clock: Clock) -> str:
+    """A name that sorts by time."""
+    moment = datetime.fromtimestamp(clock.now(), tz=UTC)
+    return f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

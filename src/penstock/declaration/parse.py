@@ -1,0 +1,159 @@
+"""YAML with positions: a document becomes plain values plus the place of every key and value.
+
+PyYAML's `compose` (C loader where it is built in) gives nodes with marks. Scalars follow YAML 1.2's core rules: `no`,
+`on` and `02:00` are text, only `true` and `false` are booleans. A key that stands twice is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from penstock.errors import Problem
+
+Path = tuple[str | int, ...]
+Place = tuple[int, int]
+
+_NULL = re.compile(r"^(?:null|Null|NULL|~|)$")
+_TRUE = re.compile(r"^(?:true|True|TRUE)$")
+_FALSE = re.compile(r"^(?:false|False|FALSE)$")
+_INTEGER = re.compile(r"^[-+]?[0-9]+$")
+_FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
+_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass
+class Document:
+    """A parsed document.
+
+    Attributes:
+        file: Path as the user would write it.
+        value: Plain values: dict, list, str, int, float, bool, None.
+        keys: Path to the place (line, column, from 1) of the key that leads there.
+        values: Path to the place of the value.
+        problems: What is wrong in the document itself.
+    """
+
+    file: str
+    value: Any = None
+    keys: dict[Path, Place] = field(default_factory=dict)
+    values: dict[Path, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: Path, text: str, *, at_key: bool = False) -> Problem:
+        """Describe a problem at `path`, or at the nearest known place above it."""
+        places = (self.keys, self.values) if at_key else (self.values, self.keys)
+        above = path
+        while above and not any(above in known for known in places):
+            above = above[:-1]
+        line, column = next((known[above] for known in places if above in known), (1, 1))
+        return Problem(self.file, line, column, dotted(path), text)
+
+
+def dotted(path: Path) -> str:
+    """Write a path as people do: `tables.orders.steps[2].parse`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def parse(text: str, file: str, environment: Mapping[str, str]) -> Document:
+    """Read YAML text; problems of the text itself stand in the document's `problems`.
+
+    `${NAME}` in a value is taken from `environment`; `$${NAME}` stands for itself.
+    """
+    document = Document(file)
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        document.problems.append(_syntax_problem(file, error))
+        return document
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        document.problems.append(Problem(file, line, 1, "", f"a character that YAML does not allow: {error.reason}"))
+        return document
+    if node is not None:
+        document.value = _Builder(document, environment).build(node, ())
+    return document
+
+
+def _syntax_problem(file: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    reason = error.problem or error.context or "cannot be read"
+    hint = "; indent with spaces, not tabs" if "\\t" in repr(reason) else ""
+    return Problem(file, line, column, "", f"not valid YAML: {reason}{hint}")
+
+
+class _Builder:
+    """Turns nodes into values and notes places on the way."""
+
+    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+        self._document = document
+        self._environment = environment
+
+    def build(self, node: yaml.Node, path: Path) -> Any:
+        self._document.values[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._report(place, path, "a key must be plain text")
+                continue
+            key = key_node.value
+            if key in result:
+                first = self._document.keys[(*path, key)][0]
+                self._report(place, (*path, key), f'the key "{key}" stands twice; the first is at line {first}')
+                continue
+            self._document.keys[(*path, key)] = place
+            result[key] = self.build(value_node, (*path, key))
+        return result
+
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        text = str(node.value)
+        if getattr(node, "style", None):  # quoted or block style: always text
+            return self._substituted(text, path)
+        if _NULL.match(text):
+            return None
+        if _TRUE.match(text) or _FALSE.match(text):
+            return bool(_TRUE.match(text))
+        if _INTEGER.match(text):
+            return int(text)
+        if _FLOAT.match(text):
+            return float(text)
+        return self._substituted(text, path)
+
+    def _substituted(self, text: str, path: Path) -> str:
+        if "${" not in text:
+            return text
+
+        def replace(match: re.Match[str]) -> str:
+            escaped, name = match.groups()
+            if escaped:
+                return "${" + name + "}"
+            if name not in self._environment:
+                self._report(
+                    self._document.values[path],
+                    path,
+                    f"the environment variable {name} is not set; set it, or write $${{{name}}} for the text itself",
+                )
+                return ""
+            return self._environment[name]
+
+        return _VARIABLE.sub(replace, text)
+
+    def _report(self, place: Place, path: Path, text: str) -> None:
+        self._document.problems.append(Problem(self._document.file, *place, dotted(path), text))

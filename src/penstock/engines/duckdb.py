@@ -1,0 +1,217 @@
+"""The engine on one machine: DuckDB.
+
+Rows that are not kept are counted in the same pass that writes the others: the filter's CASE calls `nextval` of a
+sequence of their rule, which costs nothing measurable, where a second pass costs a parse and partitioned output a
+third more. How many records the scan delivered is read from the profile, so that the accounting has an independent
+side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from penstock import faults
+from penstock.engines.engine import FATE, ORDINAL, SOURCE, Rejected, SetAside, Source, Work, Written, raw_column
+from penstock.errors import BadFileError, ExpressionError
+from penstock.formats import holds_sql
+from penstock.naming import identifier, literal
+
+MEMORY = "300MB"
+ROW_GROUP = 122_880
+MAX_LINE_BYTES = 4_000_000
+BUFFER_BYTES = 16_000_000
+FETCH = 2_000
+_WORDS = {
+    "MISSING COLUMNS": "too few fields",
+    "TOO MANY COLUMNS": "too many fields",
+    "UNQUOTED VALUE": "a quote that is not closed, or text after a closing quote",
+    "LINE SIZE OVER MAXIMUM": f"longer than {MAX_LINE_BYTES:,} bytes",
+    "INVALID ENCODING": "not UTF-8",
+    "INVALID STATE": "quotes that do not match",
+}
+
+
+class DuckDBEngine:
+    """DuckDB in this process; keeps the contract of `Engine`."""
+
+    def __init__(self, temporary: Path, memory: str = MEMORY, threads: int | None = None) -> None:
+        """Spill to the folder `temporary`, use at most `memory` and `threads` (all cores when left out)."""
+        temporary.mkdir(parents=True, exist_ok=True)
+        self._connection = duckdb.connect(
+            config={
+                "memory_limit": memory,
+                "temp_directory": str(temporary),
+                "threads": threads or len(os.sched_getaffinity(0)),
+                "preserve_insertion_order": "false",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        self._connection.execute("SET ieee_floating_point_ops=false")  # dividing by zero gives null, not infinity
+
+    def describe(self, source: Source, select: str) -> list[tuple[str, str]]:
+        """Names and types that `select` gives over `source`."""
+        try:
+            rows = self._connection.execute(f"DESCRIBE {_with_source(source, select)}").fetchall()
+        except duckdb.Error as error:
+            raise BadFileError(_first_line(error)) from error
+        return [(row[0], row[1]) for row in rows if row[0] != FATE]
+
+    def fits(
+        self, source: Source, columns: dict[int, tuple[str, ...]]
+    ) -> dict[int, tuple[dict[str, bool], str | None]]:
+        """For columns by position: which of the types hold every value of the whole file."""
+        asked = [(at, kind) for at, kinds in columns.items() for kind in kinds]
+        tests = [
+            f"coalesce(bool_and({holds_sql(kind, raw_column(at))}) FILTER ({raw_column(at)} IS NOT NULL), true)"
+            for at, kind in asked
+        ]
+        tests += [
+            f"any_value({raw_column(at)}) FILTER (NOT ({holds_sql(kinds[0], raw_column(at))}))"
+            for at, kinds in columns.items()
+        ]
+        sql = f"SELECT {', '.join(tests)} FROM {_read_csv(source)}"
+        row = self._connection.execute(sql).fetchall()[0]
+        self._forget_rejects()
+        found: dict[int, tuple[dict[str, bool], str | None]] = {
+            at: ({}, example) for at, example in zip(columns, row[len(asked) :], strict=True)
+        }
+        for (at, kind), fit in zip(asked, row, strict=False):
+            found[at][0][kind] = bool(fit)
+        return found
+
+    def write(self, work: Work, path: str) -> Written:
+        """Stream what the work keeps into one Parquet file at `path`."""
+        faults.reach("engine.write")
+        connection = self._connection
+        for at in range(len(work.rules)):
+            connection.execute(f"CREATE OR REPLACE TEMP SEQUENCE penstock_rule_{at}")
+        connection.execute("SET enable_profiling='no_output'")
+        try:
+            outcome = connection.execute(_copy_sql(work, path)).fetchall()[0]
+            profile = json.loads(connection.get_profiling_information(format="json"))
+        except duckdb.Error as error:
+            raise _translated(error) from error
+        finally:
+            connection.execute("PRAGMA disable_profiling")
+        rejected = self._rejected(work.source.width)
+        return Written(
+            rows_in=_scanned(profile) + len(rejected),
+            rows_out=int(outcome[1]),
+            by_rule=self._counts(len(work.rules)),
+            rejected=rejected,
+            bytes=int(outcome[2]),
+        )
+
+    def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
+        """The rows that some rules set aside, in file order."""
+        cells = ", ".join(raw_column(at) for at in range(work.source.width))
+        wanted = ", ".join(str(rule) for rule in rules)
+        select = f"SELECT {ORDINAL}, {FATE}, [{cells}] FROM ({work.select}) WHERE {FATE} IN ({wanted})"
+        sql = _with_source(work.source, select, ordinal="row_number() OVER ()")
+        self._connection.execute("SET preserve_insertion_order=true")
+        try:
+            result = self._connection.execute(sql)
+            while rows := result.fetchmany(FETCH):
+                for ordinal, rule, values in rows:
+                    yield SetAside(ordinal, rule, values)
+        except duckdb.Error as error:
+            raise _translated(error) from error
+        finally:
+            self._connection.execute("SET preserve_insertion_order=false")
+            self._forget_rejects()
+
+    def close(self) -> None:
+        """Let go of memory and temporary files."""
+        self._connection.close()
+
+    def _counts(self, rules: int) -> tuple[int, ...]:
+        if not rules:
+            return ()
+        rows = self._connection.execute(
+            "SELECT sequence_name, coalesce(last_value, 0) FROM duckdb_sequences() WHERE temporary"
+        ).fetchall()
+        counts = {name: int(value) for name, value in rows}
+        return tuple(counts[f"penstock_rule_{at}"] for at in range(rules))
+
+    def _rejected(self, width: int) -> tuple[Rejected, ...]:
+        """One entry per refused record, in file order."""
+        rows = self._connection.execute(
+            "SELECT line_byte_position - 1, arg_min(error_type, column_idx), arg_min(error_message, column_idx), "
+            "any_value(csv_line) FROM reject_errors GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        self._forget_rejects()
+        return tuple(_rejected_record(offset, kind, message, raw, width) for offset, kind, message, raw in rows)
+
+    def _forget_rejects(self) -> None:
+        self._connection.execute("DROP TABLE IF EXISTS reject_errors")
+        self._connection.execute("DROP TABLE IF EXISTS reject_scans")
+
+
+def _read_csv(source: Source) -> str:
+    columns = ", ".join(f"{raw_column(at)}: 'VARCHAR'" for at in range(source.width))
+    return (
+        f"read_csv({literal(source.path)}, auto_detect=false, header=true, columns={{{columns}}}, "
+        f"delim={literal(source.dialect.delimiter)}, quote={literal(source.dialect.quote)}, "
+        f"escape={literal(source.dialect.quote)}, nullstr='', compression='none', encoding='utf-8', "
+        f"max_line_size={MAX_LINE_BYTES}, buffer_size={BUFFER_BYTES}, store_rejects=true)"
+    )
+
+
+def _with_source(source: Source, select: str, ordinal: str = "CAST(NULL AS BIGINT)") -> str:
+    return f"WITH {SOURCE} AS (SELECT {ordinal} AS {ORDINAL}, * FROM {_read_csv(source)}) {select}"
+
+
+def _copy_sql(work: Work, path: str) -> str:
+    columns = ", ".join(
+        f"CAST({identifier(column.name)} AS {column.type}) AS {identifier(column.name)}" for column in work.columns
+    )
+    counted = " ".join(f"WHEN {FATE} = {at} THEN nextval('penstock_rule_{at}') < 0" for at in range(len(work.rules)))
+    keep = f"CASE WHEN {FATE} IS NULL THEN true {counted} END"
+    ids = ", ".join(f"{identifier(column.name)}: {column.id}" for column in work.columns)
+    query = _with_source(work.source, f"SELECT {columns} FROM ({work.select}) WHERE {keep}")
+    return (
+        f"COPY ({query}) TO {literal(path)} "
+        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
+    )
+
+
+def _scanned(profile: dict[str, Any]) -> int:
+    """Records that the CSV scan delivered, from the query's profile."""
+    name = str(profile.get("operator_name") or profile.get("operator_type") or "")
+    own = int(profile.get("operator_cardinality", 0)) if name.strip().startswith("READ_CSV") else 0
+    return own + sum(_scanned(child) for child in profile.get("children", []))
+
+
+def _rejected_record(offset: int, kind: str, message: str, raw: str | None, width: int) -> Rejected:
+    """Describe a refused record; the engine counts blank lines before it to the record, we do not."""
+    text = raw or ""
+    blank = len(text) - len(text.lstrip("\r\n"))
+    return Rejected(int(offset) + blank, kind, _reason(kind, message, width), text[blank:].rstrip("\r\n"))
+
+
+def _reason(kind: str, message: str, width: int) -> str:
+    words = _WORDS.get(kind, kind.lower())
+    if kind in {"MISSING COLUMNS", "TOO MANY COLUMNS"}:
+        found = message.rsplit("Found:", 1)[-1].strip()
+        return f"{words}: {width} expected, {found} found" if found.isdigit() else f"{words}: {width} expected"
+    return words
+
+
+def _translated(error: duckdb.Error) -> Exception:
+    """Errors that the file or the declaration causes are the arrival's; the others are passed on and tried again."""
+    if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
+        return error
+    if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)):
+        return ExpressionError(_first_line(error))
+    return BadFileError(_first_line(error))
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,133 @@
+"""What an engine does: the contract that DuckDB here and Spark later keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from penstock.formats import Dialect
+from penstock.state.store import Column
+
+FATE = "__penstock_fate"
+"""Column of the SELECT that says what becomes of a row: null to keep it, or the number of the rule against it."""
+SOURCE = "__penstock_source"
+"""Name under which the SELECT finds the file's records, with `raw_column(0)`, `raw_column(1)`, ... as text."""
+ORDINAL = "__penstock_ordinal"
+"""Column of `SOURCE` with the record's ordinal, from 1, where the engine was asked for it; null elsewhere."""
+
+
+def raw_column(at: int) -> str:
+    """Name of the file's column at position `at`, from 0, as the SELECT finds it; null where the field is empty."""
+    return f"__penstock_r{at}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file as the engine reads it: an absolute path without glob characters, its dialect and number of columns."""
+
+    path: str
+    dialect: Dialect
+    width: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named reason for which a row is not kept.
+
+    Attributes:
+        name: Name in the accounting, such as `require diagnostic`.
+        fate: `dropped` (counted) or `quarantined` (kept aside).
+        reason: What is wrong, for people; `{value}` stands for the value found.
+        column: The column that is to blame, as the file calls it; None when no single one is.
+        cell: The column's position in the file, from 0; None when it is not the file's.
+    """
+
+    name: str
+    fate: Literal["dropped", "quarantined"]
+    reason: str = ""
+    column: str | None = None
+    cell: int | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """One file's way to Parquet.
+
+    Attributes:
+        source: The file.
+        select: SELECT over `SOURCE` that gives `columns` by name, and `FATE`.
+        columns: What is written, with field ids and stored types.
+        rules: Meaning of the numbers in `FATE`.
+    """
+
+    source: Source
+    select: str
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that could not be cut into fields.
+
+    Attributes:
+        offset: Byte at which it starts, from 0.
+        kind: The engine's word for what is wrong.
+        reason: What is wrong, for people.
+        raw: The record as it stands in the file.
+    """
+
+    offset: int
+    kind: str
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a file's rows; `rows_in` is counted at the source, apart from the other figures.
+
+    Attributes:
+        rows_in: Records of the file, rejected ones included.
+        rows_out: Rows written.
+        by_rule: Rows that each of the work's rules set aside, in order.
+        rejected: Records that could not be cut into fields.
+        bytes: Size of the Parquet file.
+    """
+
+    rows_in: int
+    rows_out: int
+    by_rule: tuple[int, ...]
+    rejected: tuple[Rejected, ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A row that a rule set aside: its ordinal among the records that could be cut, the rule's number, its cells."""
+
+    ordinal: int
+    rule: int
+    cells: list[str | None]
+
+
+class Engine(Protocol):
+    """Runs SELECTs over files; keeps nothing between calls."""
+
+    def describe(self, source: Source, select: str) -> list[tuple[str, str]]:
+        """Names and types that `select` gives over `source`. Raises BadFileError when it is not valid for the file."""
+
+    def fits(
+        self, source: Source, columns: dict[int, tuple[str, ...]]
+    ) -> dict[int, tuple[dict[str, bool], str | None]]:
+        """For columns by position: which of the types hold every value of the file, and a value that does not fit."""
+
+    def write(self, work: Work, path: str) -> Written:
+        """Stream what the work keeps into one Parquet file at `path`; memory does not grow with the file."""
+
+    def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
+        """The rows that some of the work's rules set aside, in file order."""
+
+    def close(self) -> None:
+        """Let go of memory and temporary files."""

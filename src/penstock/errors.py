@@ -1,0 +1,137 @@
+"""Every error that Penstock raises on purpose, and how it reads.
+
+An error says where it happened, what was found, the rule that was broken and the next step. The text is part of
+the product: tests hold snapshots of it. All classes share `PenstockError`, so a program needs one `except`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class PenstockError(Exception):
+    """Base of all errors that Penstock raises on purpose.
+
+    Attributes:
+        what: What was found and which rule it breaks, one sentence without a full stop.
+        where: File, line, column or name the error belongs to; empty when there is none.
+        hint: The next step for the person who reads it; empty when there is none.
+        code: Stable name of the kind of error, shown in JSON output and in the documentation.
+    """
+
+    code = "error"
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        """Keep the three parts of the text apart so that JSON output can show them."""
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Give the whole text: `where: what` and, on a line of its own, the next step."""
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}\n  {self.hint}" if self.hint else text
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong in a declaration, with the place it stands at.
+
+    Attributes:
+        file: Path as the user would write it.
+        line: Line, from 1.
+        column: Column, from 1.
+        path: Dotted path below the document's root, such as `tables.orders.steps[2]`.
+        text: What was found, the rule and, where one is known, the next step.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        """Give the line that is shown to people."""
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{place} {self.path}: {self.text}" if self.path else f"{place} {self.text}"
+
+
+class DeclarationError(PenstockError):
+    """The declaration (`lake.yaml`) is wrong; carries every problem found, in file order."""
+
+    code = "declaration"
+
+    def __init__(self, problems: list[Problem]) -> None:
+        """Sort the problems by place and count them."""
+        self.problems = sorted(problems)
+        count = len(self.problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+        self.count_line = f"{count} problem{'' if count == 1 else 's'} found"
+
+
+class LakeNotFoundError(PenstockError):
+    """No `lake.yaml` stands in the folder that was named."""
+
+    code = "lake_not_found"
+
+
+class BadFileError(PenstockError):
+    """A file that arrived cannot become rows, whatever is tried; it ends as a dead letter."""
+
+    code = "bad_file"
+
+
+class ExpressionError(BadFileError):
+    """An expression of the declaration fails for some row; the file is read again, setting such rows aside."""
+
+    code = "expression"
+
+
+class FileChangedError(PenstockError):
+    """A file changed while it was read; it is looked at again, nothing of the attempt is kept."""
+
+    code = "file_changed"
+
+
+class LeaseLostError(PenstockError):
+    """Another worker has taken over the work; nothing of this attempt may be committed."""
+
+    code = "lease_lost"
+
+
+class PlanOutdatedError(PenstockError):
+    """The table changed in a way that makes a plan stale; the plan must be made again."""
+
+    code = "plan_outdated"
+
+
+class CommitConflictError(PenstockError):
+    """Other writers kept winning; the commit was given up after its attempts and changed nothing."""
+
+    code = "commit_conflict"
+
+
+class AccountingError(PenstockError):
+    """Rows in do not equal rows out plus dropped plus quarantined; the run fails and changes nothing."""
+
+    code = "accounting"
+
+
+class QueryError(PenstockError):
+    """A query is not valid, or asks for something that queries may not do."""
+
+    code = "query"
+
+
+class TableNotFoundError(PenstockError):
+    """A table that was named exists neither in the declaration nor in the catalog."""
+
+    code = "table_not_found"
+
+
+class StateError(PenstockError):
+    """The state store below `.penstock/` cannot be used."""
+
+    code = "state"

@@ -1,0 +1,110 @@
+"""Names: of tables, of arrivals and of the data files that carry an arrival's rows.
+
+A data file's name holds the identity of the arrival whose rows it carries. The list of a table's live files is thereby
+the ledger of what was committed, which survives the loss of everything else (see `docs/how-it-works/exactly-once.md`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+DEFAULT_LAYER = "main"
+TABLE_NAME = re.compile(r"^(?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")
+_DATA_FILE = re.compile(
+    r"^(?P<key>[0-9a-f]{16})-(?P<version>[0-9a-f]{16})-g(?P<generation>\d+)-(?P<attempt>[0-9a-f]{8})"
+    r"(?:-(?P<part>\d+))?\.parquet$"
+)
+
+
+@dataclass(frozen=True, order=True)
+class TableName:
+    """A table's layer and name; `str()` leaves the default layer out, as the declaration may."""
+
+    layer: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """Read `layer.name` or `name`."""
+        layer, _, name = text.rpartition(".")
+        return cls(layer or DEFAULT_LAYER, name)
+
+    def __str__(self) -> str:
+        """Write the name as the declaration does."""
+        return self.name if self.layer == DEFAULT_LAYER else f"{self.layer}.{self.name}"
+
+
+@dataclass(frozen=True)
+class ArrivalName:
+    """Identity of one version of one file as far as a table's data files carry it.
+
+    Attributes:
+        key_id: First 64 bits of SHA-256 of the key, hexadecimal.
+        version_id: First 64 bits of the content's SHA-256, hexadecimal.
+        generation: How often the same version was processed again on request; 0 at first.
+    """
+
+    key_id: str
+    version_id: str
+    generation: int = 0
+
+    @classmethod
+    def of(cls, key: str, version: str, generation: int = 0) -> ArrivalName:
+        """Name the arrival of `key` (path below the zone) with `version` (hexadecimal SHA-256 of the content)."""
+        key_id = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return cls(key_id, version[:16], generation)
+
+    def __str__(self) -> str:
+        """Write the identity as it stands in file names and snapshot summaries."""
+        return f"{self.key_id}-{self.version_id}-g{self.generation}"
+
+    def stem(self, attempt: str) -> str:
+        """Name, without its ending, of the files written by one attempt (8 hexadecimal digits)."""
+        return f"{self}-{attempt}"
+
+
+def arrival_of(path: str) -> ArrivalName | None:
+    """Read the arrival out of a data file's path; None for a file that another writer made."""
+    match = _DATA_FILE.match(PurePosixPath(path).name)
+    if match is None:
+        return None
+    return ArrivalName(match["key"], match["version"], int(match["generation"]))
+
+
+def attempt_of(path: str) -> str | None:
+    """Read the attempt out of a data file's path; None for a file that another writer made."""
+    match = _DATA_FILE.match(PurePosixPath(path).name)
+    return match["attempt"] if match else None
+
+
+def identifier(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """Quote a text value for SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Give `; did you mean "x"?` when a known name is close, else nothing."""
+    lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
+    return f'; did you mean "{lower[close[0]]}"?' if close else ""
+
+
+def printable(text: str) -> str:
+    """Make text harmless on a terminal: control and direction marks become visible escapes."""
+    return "".join(_visible(char) for char in text)
+
+
+def _visible(char: str) -> str:
+    if char.isprintable() and not "\u202a" <= char <= "\u202e" and not "\u2066" <= char <= "\u2069":
+        return char
+    return char.encode("unicode_escape").decode("ascii") if char != "\t" else "\\t"

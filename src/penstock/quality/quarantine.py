@@ -1,0 +1,133 @@
+"""Quarantine: rows that could not be read or broke a rule, kept with file, line, column, reason and raw text.
+
+The rows of one attempt stand in one Parquet file, written before the commit under a name of its own. They count once
+the arrival is finished: queries ask the state store which of these files belong to what the table holds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from penstock.engines import Engine, Rejected, SetAside, Work, Written
+from penstock.formats import Dialect, Located, locate_offsets, locate_records
+from penstock.naming import TableName
+from penstock.quality.accounting import MALFORMED
+from penstock.storage import Zone
+
+QUARANTINE_SCHEMA = (
+    ("file", "VARCHAR"),
+    ("line", "BIGINT"),
+    ("byte_offset", "BIGINT"),
+    ("column", "VARCHAR"),
+    ("rule", "VARCHAR"),
+    ("reason", "VARCHAR"),
+    ("raw", "VARCHAR"),
+)
+BATCH = 2_000
+SHOWN_VALUE = 100
+
+
+def quarantine_key(table: TableName, stem: str) -> str:
+    """Where, below the processed zone, the quarantined rows of one attempt stand."""
+    return f"_quarantine/{table.layer}/{table.name}/{stem}.parquet"
+
+
+def collect(engine: Engine, work: Work, written: Written, raw: Zone, key: str) -> Iterator[dict[str, Any]]:
+    """The quarantined rows of a file, as `QUARANTINE_SCHEMA` has them: first the malformed ones, then those by rule.
+
+    A line is only given when the record found there, cut into fields again, is the one that was set aside; else it is
+    null.
+    """
+    yield from _malformed(written.rejected, raw, key)
+    asked = [at for at, rule in enumerate(work.rules) if rule.fate == "quarantined" and written.by_rule[at]]
+    if asked:
+        yield from _by_rule(engine, work, asked, written.rejected, raw, key)
+
+
+def _malformed(rejected: tuple[Rejected, ...], raw: Zone, key: str) -> Iterator[dict[str, Any]]:
+    if not rejected:
+        return
+    places = [(record.offset, len(record.raw.encode("utf-8", "surrogatepass"))) for record in rejected]
+    with raw.open(key) as file:
+        for record, found in zip(rejected, locate_offsets(file, places), strict=True):
+            yield _row(key, found, None, MALFORMED, record.reason, _text(found.raw))
+
+
+def _by_rule(
+    engine: Engine, work: Work, asked: list[int], rejected: tuple[Rejected, ...], raw: Zone, key: str
+) -> Iterator[dict[str, Any]]:
+    waiting = deque[SetAside]()
+
+    def ordinals() -> Iterator[int]:
+        for row in engine.set_aside(work, asked):
+            waiting.append(row)
+            yield row.ordinal
+
+    dialect = work.source.dialect
+    refused = {record.offset: len(record.raw.encode("utf-8", "surrogatepass")) for record in rejected}
+    wanted = ordinals()
+    with raw.open(key) as file:
+        for found in locate_records(file, dialect.quote, wanted, refused):
+            yield _set_aside_row(key, work, waiting.popleft(), found, dialect)
+    for _ in wanted:
+        pass  # what is left was not found in the file: its cells are kept, its line is not known
+    while waiting:
+        yield _set_aside_row(key, work, waiting.popleft(), None, dialect)
+
+
+def _set_aside_row(key: str, work: Work, row: SetAside, found: Located | None, dialect: Dialect) -> dict[str, Any]:
+    rule = work.rules[row.rule]
+    value = "" if rule.cell is None else str(row.cells[rule.cell] or "")
+    reason = rule.reason.replace("{value}", value if len(value) <= SHOWN_VALUE else value[: SHOWN_VALUE - 1] + "…")
+    if found is not None and _cells(found.raw, dialect) != [cell or "" for cell in row.cells]:
+        found = None
+    raw = _text(found.raw) if found else dialect.delimiter.join(cell or "" for cell in row.cells)
+    return _row(key, found, rule.column, rule.name, reason, raw)
+
+
+def _row(key: str, found: Located | None, column: str | None, rule: str, reason: str, raw: str) -> dict[str, Any]:
+    return {
+        "file": key,
+        "line": found.line if found else None,
+        "byte_offset": found.offset if found else None,
+        "column": column,
+        "rule": rule,
+        "reason": reason,
+        "raw": raw,
+    }
+
+
+def _cells(raw: bytes, dialect: Dialect) -> list[str]:
+    text = _text(raw.removeprefix(b"\xef\xbb\xbf"))
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def write_quarantine(zone: Zone, table: TableName, stem: str, rows: Iterator[dict[str, Any]]) -> int:
+    """Write quarantined rows as one Parquet file, streamed; gives their number. No rows, no file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"VARCHAR": pa.string(), "BIGINT": pa.int64()}
+    schema = pa.schema([(name, kinds[kind]) for name, kind in QUARANTINE_SCHEMA])
+    first = list(islice(rows, BATCH))
+    if not first:
+        return 0
+    key = quarantine_key(table, stem)
+    local = zone.staging(key)
+    count, batch = 0, first
+    with pq.ParquetWriter(local, schema, compression="snappy") as writer:
+        while batch:
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            count += len(batch)
+            batch = list(islice(rows, BATCH))
+    zone.publish(local, key)
+    return count

@@ -1,0 +1,185 @@
+"""The tables `penstock.*`: arrivals, runs, dead letters, quarantine, tables and columns, as queries see them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.clock import iso
+from penstock.naming import literal
+from penstock.quality import QUARANTINE_SCHEMA, quarantine_key
+from penstock.state import State
+from penstock.storage import Zone
+from penstock.tables import Catalog
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class SystemTable:
+    """A table of the product's own: columns (name, DuckDB type), and where rows come from."""
+
+    description: str
+    columns: tuple[tuple[str, str], ...]
+    rows: Callable[[State, Catalog], Iterable[Row]]
+
+
+def _arrivals(state: State, _catalog: Catalog) -> Iterator[Row]:
+    for arrival in state.arrivals.find():
+        figures = arrival.accounting
+        finished = iso(arrival.finished_at) if arrival.finished_at else None
+        yield (
+            str(arrival.table),
+            arrival.key,
+            arrival.version,
+            arrival.state,
+            arrival.size,
+            arrival.attempts,
+            iso(arrival.recorded_at),
+            finished,
+            arrival.run,
+            figures.rows_in,
+            figures.rows_out,
+            sum(figures.dropped.values()),
+            figures.quarantined,
+            arrival.reason,
+        )
+
+
+def _runs(state: State, _catalog: Catalog) -> Iterator[Row]:
+    for run in state.runs.list(limit=1_000_000):
+        figures = run.accounting
+        yield (
+            run.run,
+            str(run.table),
+            run.state,
+            figures.rows_in,
+            figures.rows_out,
+            json.dumps(figures.dropped, ensure_ascii=False),
+            figures.quarantined,
+            figures.bytes_in,
+            figures.bytes_out,
+            iso(run.started),
+            run.duration_ms,
+            len(run.arrivals),
+            str(run.snapshot) if run.snapshot else None,
+            run.error,
+        )
+
+
+def _dead_letters(state: State, _catalog: Catalog) -> Iterator[Row]:
+    for arrival in state.arrivals.find(states=("dead",)):
+        ended = iso(arrival.finished_at) if arrival.finished_at else None
+        yield (str(arrival.table), arrival.key, arrival.version, arrival.attempts, ended, arrival.run, arrival.reason)
+
+
+def _tables(_state: State, catalog: Catalog) -> Iterator[Row]:
+    for name in catalog.tables():
+        head = catalog.head(name)
+        if head is not None:
+            committed = iso(head.committed_at) if head.committed_at else None
+            yield (name.layer, name.name, head.rows, len(head.files), head.bytes, committed, str(head.snapshot or ""))
+
+
+def _columns(_state: State, catalog: Catalog) -> Iterator[Row]:
+    for name in catalog.tables():
+        head = catalog.head(name)
+        for at, column in enumerate(head.columns if head else (), start=1):
+            yield (name.layer, name.name, at, column.name, column.type)
+
+
+SYSTEM_TABLES: dict[str, SystemTable] = {
+    "arrivals": SystemTable(
+        "Versions of files that landed, and how far their work is.",
+        (
+            ("table", "VARCHAR"),
+            ("file", "VARCHAR"),
+            ("version", "VARCHAR"),
+            ("state", "VARCHAR"),
+            ("bytes", "BIGINT"),
+            ("attempts", "BIGINT"),
+            ("recorded", "TIMESTAMP"),
+            ("finished", "TIMESTAMP"),
+            ("run", "VARCHAR"),
+            ("rows_in", "BIGINT"),
+            ("rows_out", "BIGINT"),
+            ("rows_dropped", "BIGINT"),
+            ("rows_quarantined", "BIGINT"),
+            ("reason", "VARCHAR"),
+        ),
+        _arrivals,
+    ),
+    "runs": SystemTable(
+        "Executions and their outcomes; rows_dropped is JSON, rule to count.",
+        (
+            ("run", "VARCHAR"),
+            ("table", "VARCHAR"),
+            ("state", "VARCHAR"),
+            ("rows_in", "BIGINT"),
+            ("rows_out", "BIGINT"),
+            ("rows_dropped", "VARCHAR"),
+            ("rows_quarantined", "BIGINT"),
+            ("bytes_in", "BIGINT"),
+            ("bytes_out", "BIGINT"),
+            ("started", "TIMESTAMP"),
+            ("duration_ms", "BIGINT"),
+            ("arrivals", "BIGINT"),
+            ("snapshot", "VARCHAR"),
+            ("error", "VARCHAR"),
+        ),
+        _runs,
+    ),
+    "dead_letters": SystemTable(
+        "Arrivals that failed all their attempts, with the reason.",
+        (
+            ("table", "VARCHAR"),
+            ("file", "VARCHAR"),
+            ("version", "VARCHAR"),
+            ("attempts", "BIGINT"),
+            ("ended", "TIMESTAMP"),
+            ("run", "VARCHAR"),
+            ("reason", "VARCHAR"),
+        ),
+        _dead_letters,
+    ),
+    "tables": SystemTable(
+        "Tables, their size and when they last changed.",
+        (
+            ("layer", "VARCHAR"),
+            ("name", "VARCHAR"),
+            ("rows", "BIGINT"),
+            ("files", "BIGINT"),
+            ("bytes", "BIGINT"),
+            ("committed", "TIMESTAMP"),
+            ("snapshot", "VARCHAR"),
+        ),
+        _tables,
+    ),
+    "columns": SystemTable(
+        "Columns of tables, in order.",
+        (
+            ("layer", "VARCHAR"),
+            ("table", "VARCHAR"),
+            ("position", "BIGINT"),
+            ("column", "VARCHAR"),
+            ("type", "VARCHAR"),
+        ),
+        _columns,
+    ),
+}
+QUARANTINE = "quarantine"
+QUARANTINE_COLUMNS = (("table", "VARCHAR"), *QUARANTINE_SCHEMA)
+
+
+def quarantine_sql(state: State, processed: Zone) -> str:
+    """SELECT over the quarantined rows of the versions that tables hold now."""
+    parts = [
+        f'SELECT {literal(str(arrival.table))} AS "table", * FROM '
+        f"read_parquet({literal(processed.location(quarantine_key(arrival.table, arrival.quarantine_stem)))})"
+        for arrival in state.arrivals.find(states=("finished",))
+        if arrival.quarantine_stem
+    ]
+    columns = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in QUARANTINE_COLUMNS)
+    return " UNION ALL ".join(parts) or f"SELECT {columns} WHERE false"

@@ -1,0 +1,250 @@
+"""What the state store can do: records, and the contracts that every store keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from penstock.naming import ArrivalName, TableName, arrival_of
+
+ArrivalState = Literal["pending", "working", "finished", "dead", "superseded"]
+RunState = Literal["finished", "empty", "failed"]
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """Where the rows of an arrival or run went; `rows_in` is counted apart from the rest."""
+
+    rows_in: int = 0
+    rows_out: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    quarantined: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every row that came in is accounted for."""
+        return self.rows_in == self.rows_out + sum(self.dropped.values()) + self.quarantined
+
+    def __add__(self, other: Accounting) -> Accounting:
+        """Add two accounts, rule by rule."""
+        rules = [*self.dropped, *(rule for rule in other.dropped if rule not in self.dropped)]
+        return Accounting(
+            self.rows_in + other.rows_in,
+            self.rows_out + other.rows_out,
+            {rule: self.dropped.get(rule, 0) + other.dropped.get(rule, 0) for rule in rules},
+            self.quarantined + other.quarantined,
+            self.bytes_in + other.bytes_in,
+            self.bytes_out + other.bytes_out,
+        )
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One version of one file that landed, and how far its work is.
+
+    Attributes:
+        sequence: Order in which arrivals were recorded; a later one of the same key is the newer one.
+        table: The table its rows belong to.
+        key: Path below `raw/`.
+        version: SHA-256 of the content, hexadecimal.
+        generation: How often the same content was processed again on request.
+        mark: What the storage said of the file when it was recorded; equal marks mean equal bytes.
+        attempt: Fencing token of the current lease; part of the names of the files that the attempt writes.
+        reason: Why it is dead, or why its last attempt failed.
+        plan: Fingerprint of the declaration that a dead arrival failed under.
+    """
+
+    sequence: int
+    table: TableName
+    key: str
+    version: str
+    generation: int
+    size: int
+    modified_ns: int
+    mark: str
+    state: ArrivalState
+    attempts: int = 0
+    attempt: str = ""
+    worker: str = ""
+    recorded_at: float = 0.0
+    finished_at: float | None = None
+    run: str | None = None
+    reason: str | None = None
+    plan: str | None = None
+    accounting: Accounting = Accounting()
+    quarantine_stem: str | None = None
+
+    @property
+    def name(self) -> ArrivalName:
+        """Identity as it stands in file names."""
+        return ArrivalName.of(self.key, self.version, self.generation)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to do something alone for a while; `token` rises with every new holder."""
+
+    name: str
+    worker: str
+    token: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of some work on one table and its outcome."""
+
+    run: str
+    table: TableName
+    state: RunState
+    accounting: Accounting
+    started: float
+    duration_ms: int
+    arrivals: list[str]
+    snapshot: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class LiveFile:
+    """A data file of a table's current snapshot."""
+
+    path: str
+    rows: int
+    bytes: int
+
+    @property
+    def arrival(self) -> ArrivalName | None:
+        """The arrival whose rows it holds; None when another writer made it."""
+        return arrival_of(self.path)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: Iceberg field id, name, DuckDB type."""
+
+    id: int
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """A table as of one metadata pointer: enough to read it without opening the catalog's own library."""
+
+    table: TableName
+    pointer: str
+    snapshot: int | None
+    committed_at: float | None
+    columns: tuple[Column, ...]
+    files: tuple[LiveFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the table."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the table's data files."""
+        return sum(file.bytes for file in self.files)
+
+
+class Arrivals(Protocol):
+    """The queue of files that landed. Every call is one transaction: it happens whole or not at all."""
+
+    def record(self, table: TableName, key: str, version: str, size: int, modified_ns: int, mark: str) -> bool:
+        """Record a version of a file, once; True when it is new.
+
+        A version equal to the newest recorded one only refreshes its mark. Older arrivals of the key that are not
+        finished become `superseded`.
+        """
+
+    def claim(self, table: TableName, limit: int) -> list[Arrival]:
+        """Lease up to `limit` arrivals that wait, oldest first, to this worker, each with a new attempt token.
+
+        Arrivals whose worker is dead, or let its lease run out, wait again.
+        """
+
+    def finish(
+        self, arrival: Arrival, run: str, accounting: Accounting, quarantine_stem: str | None, *, replaces: bool = True
+    ) -> None:
+        """Note that an arrival's rows are in; if it `replaces`, earlier versions of its key become `superseded`."""
+
+    def give_back(self, arrival: Arrival, reason: str, delay: float = 0.0, *, counted: bool = True) -> None:
+        """End an attempt without success: the arrival waits again, not before `delay` seconds.
+
+        An attempt that is not `counted` was nobody's fault and does not bring the arrival nearer to its end.
+        """
+
+    def bury(self, arrival: Arrival, reason: str, plan: str, run: str) -> None:
+        """End an arrival as a dead letter."""
+
+    def held(self, arrival: Arrival) -> bool:
+        """Whether this attempt still holds the arrival; False once another attempt or a newer version took over."""
+
+    def find(self, table: TableName | None = None, states: tuple[ArrivalState, ...] = ()) -> list[Arrival]:
+        """Arrivals in the order recorded, of one table and in some states if given."""
+
+    def requeue(self, arrival: Arrival, generation: int) -> None:
+        """Make an arrival wait again, with no attempts counted; a higher generation processes the same content anew."""
+
+
+class Leases(Protocol):
+    """Rights to do something alone."""
+
+    def acquire(self, name: str) -> Lease | None:
+        """Take the lease if it is free, run out, or its holder is dead; None when another worker holds it."""
+
+    def held(self, lease: Lease) -> bool:
+        """Whether the lease is still ours."""
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; no error when it is no longer ours."""
+
+    def renew(self) -> None:
+        """Prolong every lease and claim of this worker."""
+
+
+class Runs(Protocol):
+    """The ledger of runs."""
+
+    def add(self, run: Run) -> None:
+        """Keep a run."""
+
+    def list(self, table: TableName | None = None, limit: int = 100) -> list[Run]:
+        """Newest first."""
+
+
+class Heads(Protocol):
+    """Cache of what tables hold, keyed by the catalog's pointer. Losing it costs time, never truth."""
+
+    def get(self, table: TableName, pointer: str) -> Head | None:
+        """The head for exactly this pointer; None when it is not cached."""
+
+    def put(self, head: Head) -> None:
+        """Keep a head in place of the table's earlier one."""
+
+
+class State(Protocol):
+    """The whole store."""
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """The queue of files that landed."""
+
+    @property
+    def leases(self) -> Leases:
+        """Rights to do something alone."""
+
+    @property
+    def runs(self) -> Runs:
+        """The ledger of runs."""
+
+    @property
+    def heads(self) -> Heads:
+        """The cache of what tables hold."""
+
+    def close(self) -> None:
+        """Let go of files and of everything this worker holds."""

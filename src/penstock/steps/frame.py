@@ -1,0 +1,110 @@
+"""The relation that steps work on: a SELECT, its fields, and the rules that set rows aside so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from penstock.engines import FATE, ORDINAL, SOURCE, Rule, raw_column
+from penstock.errors import BadFileError
+from penstock.naming import did_you_mean, identifier
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column on its way.
+
+    Attributes:
+        name: Its name now.
+        type: Its DuckDB type; None when only the engine can tell.
+        cell: Position in the file of the column it still carries unchanged, from 0; None for any other.
+        origin: Name of that column in the file.
+    """
+
+    name: str
+    type: str | None
+    cell: int | None = None
+    origin: str | None = None
+
+
+TypesOf = Callable[[str], dict[str, str]]
+"""Asks the engine for the types of a SELECT's columns."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A relation with its fields in order.
+
+    Attributes:
+        guarded: Whether expressions are computed so that a failure sets its row aside instead of ending the query.
+            That costs time, so it is only done for files in which an expression failed.
+        place: Which step is being compiled, for errors.
+    """
+
+    select: str
+    fields: tuple[Field, ...]
+    rules: tuple[Rule, ...]
+    width: int
+    types_of: TypesOf
+    guarded: bool = False
+    place: str = ""
+
+    def find(self, name: str) -> Field:
+        """The field called `name`, upper and lower case alike.
+
+        Raises:
+            BadFileError: There is none.
+        """
+        for field in self.fields:
+            if field.name.lower() == name.lower():
+                return field
+        names = [field.name for field in self.fields]
+        raise BadFileError(
+            f'{self.place}: no column "{name}"{did_you_mean(name, names) or "; there are " + ", ".join(names)}',
+            hint="correct the step, or deliver a file that has the column",
+        )
+
+    def type_of(self, field: Field) -> str:
+        """The field's type, asking the engine where it is not known."""
+        return field.type or self.types_of(self.select)[field.name]
+
+    def layer(self, fields: tuple[Field, ...], changed: dict[str, str], fate: str = FATE) -> Frame:
+        """Put a SELECT around this one: `fields` in order, those in `changed` computed by the SQL given there."""
+        raw = [ORDINAL, *(raw_column(at) for at in range(self.width))]
+        columns = [
+            f"{changed[field.name]} AS {identifier(field.name)}" if field.name in changed else identifier(field.name)
+            for field in fields
+        ]
+        select = f"SELECT {', '.join([*raw, *columns, f'{fate} AS {FATE}'])} FROM ({self.select})"
+        return replace(self, select=select, fields=fields)
+
+    def with_field(self, new: Field, sql: str) -> Frame:
+        """Compute a column from the live rows' values; replaces the field of the same name in its place."""
+        old = [field.name.lower() for field in self.fields]
+        live = f"CASE WHEN {FATE} IS NULL THEN {sql} END"
+        if new.name.lower() in old:
+            at = old.index(new.name.lower())
+            fields = (*self.fields[:at], new, *self.fields[at + 1 :])
+        else:
+            fields = (*self.fields, new)
+        return self.layer(fields, {new.name: live})
+
+    def without(self, *names: str) -> Frame:
+        """Leave fields out."""
+        return self.layer(tuple(field for field in self.fields if field.name not in names), {})
+
+    def set_aside(self, conditions: list[tuple[str, Rule]]) -> Frame:
+        """Give live rows for which a condition is true the number of its rule; the first one counts."""
+        if not conditions:
+            return self
+        first = len(self.rules)
+        cases = " ".join(f"WHEN {condition} THEN {first + at}" for at, (condition, _) in enumerate(conditions))
+        fate = f"CASE WHEN {FATE} IS NOT NULL THEN {FATE} {cases} END"
+        framed = self.layer(self.fields, {}, fate)
+        return replace(framed, rules=(*self.rules, *(rule for _, rule in conditions)))
+
+
+def source_frame(width: int, types_of: TypesOf, *, guarded: bool) -> Frame:
+    """The file's records before anything is done to them."""
+    raw = ", ".join([ORDINAL, *(raw_column(at) for at in range(width))])
+    return Frame(f"SELECT {raw}, CAST(NULL AS INTEGER) AS {FATE} FROM {SOURCE}", (), (), width, types_of, guarded)

@@ -1,0 +1,6 @@
+"""Zones and the bytes in them."""
+
+from penstock.storage.local import LocalZone
+from penstock.storage.zone import FileVersion, Zone
+
+__all__ = ["FileVersion", "LocalZone", "Zone"]

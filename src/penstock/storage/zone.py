@@ -1,0 +1,62 @@
+"""What a zone can do: the contract that every place for bytes keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """One version of one file, as far as it can be told without reading it.
+
+    Attributes:
+        key: Path below the zone, with `/` between folders.
+        size: Bytes.
+        modified_ns: Time of the last change, nanoseconds since 1970.
+        mark: Text that differs whenever the file was changed or replaced; equal marks mean equal bytes.
+    """
+
+    key: str
+    size: int
+    modified_ns: int
+    mark: str
+
+
+class Zone(Protocol):
+    """A place for bytes: a folder, or a bucket's prefix.
+
+    Keys are relative, use `/`, and never leave the zone: a key that would is refused with `BadFileError`.
+    """
+
+    def list(self, pattern: str) -> Iterator[FileVersion]:
+        """Files whose key matches the glob (`*` within a folder, `**` across), oldest first, then by key.
+
+        Hidden files, files whose name ends in `.tmp` or `.part`, folders and links that lead out of the zone are left
+        out.
+        """
+
+    def stat(self, key: str) -> FileVersion | None:
+        """The current version; None when there is no such file."""
+
+    def open(self, key: str) -> BinaryIO:
+        """Open for reading. Raises FileNotFoundError when missing."""
+
+    def digest(self, key: str) -> str:
+        """SHA-256 of the content, hexadecimal. Raises FileNotFoundError when missing."""
+
+    def staging(self, key: str) -> str:
+        """A local path where a file can be written that will be published as `key`; its folder exists."""
+
+    def publish(self, local: str, key: str) -> int:
+        """Make a finished local file appear under `key`, atomically and durably; gives its size in bytes.
+
+        The local file is gone afterwards. Raises FileExistsError when the key is taken: a published file never changes.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove the file; no error when it is missing."""
+
+    def location(self, key: str) -> str:
+        """Where engines find the file: an absolute path or a URL."""

@@ -1,0 +1,134 @@
+"""The commit loop: one snapshot for a group of arrivals, whatever else is being written.
+
+Each attempt looks at the table as it is now, works out what is still missing, and commits only if the table has not
+moved on in between. An arrival whose rows are there already, by this worker's lost answer or another's work, adds
+nothing. Why each part is needed is told in `docs/how-it-works/exactly-once.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from penstock.clock import Clock
+from penstock.errors import CommitConflictError, PenstockError
+from penstock.naming import ArrivalName, TableName
+from penstock.state import Head, LiveFile
+from penstock.tables.catalog import Catalog, Change, DataFile
+
+ATTEMPTS = 50
+FIRST_WAIT = 0.02
+LONGEST_WAIT = 1.0
+
+
+@dataclass(frozen=True)
+class Staged:
+    """An arrival's finished work, not yet visible.
+
+    Attributes:
+        arrival: Whose rows.
+        files: Published data files; none when no row was left.
+        on_reupload: `replace`, `append` or `ignore` rows of other versions of the same key.
+    """
+
+    arrival: ArrivalName
+    files: tuple[DataFile, ...]
+    on_reupload: str = "replace"
+
+
+@dataclass(frozen=True)
+class Committed:
+    """The outcome: the table's head, and the arrivals that were already in it."""
+
+    head: Head
+    already: frozenset[ArrivalName]
+
+
+def commit_group(
+    catalog: Catalog, table: TableName, group: list[Staged], clock: Clock, guard: Callable[[], None]
+) -> Committed:
+    """Make the rows of `group` visible in one snapshot and those of the versions they replace invisible.
+
+    `guard` is called before each attempt and raises when this worker may no longer commit.
+
+    Raises:
+        CommitConflictError: Other writers won every attempt; nothing of the group is in the table.
+    """
+    wait = FIRST_WAIT
+    for attempt in range(ATTEMPTS):
+        guard()
+        head = catalog.head(table)
+        if head is None:
+            message = "the table was removed while it was written to"
+            raise CommitConflictError(message, where=str(table))
+        change, already = plan_change(head, group)
+        if not change.add and not change.remove:
+            return Committed(head, already)
+        try:
+            return Committed(catalog.commit(change), already)
+        except CommitConflictError:
+            if attempt == ATTEMPTS - 1:
+                break
+        except PenstockError:
+            raise
+        except Exception:
+            if _landed(catalog, table, change):
+                return Committed(_known(catalog, table), already)
+            raise
+        clock.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+        wait = min(wait * 2, LONGEST_WAIT)
+    raise CommitConflictError(
+        f"other writers committed first {ATTEMPTS} times in a row",
+        where=str(table),
+        hint="the files wait and are tried again by the next run",
+    )
+
+
+def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[ArrivalName]]:
+    """Work out, purely, what is missing in `head` for the group to be in it exactly once."""
+    live: dict[str, list[LiveFile]] = {}
+    for file in head.files:
+        if file.arrival is not None:
+            live.setdefault(file.arrival.key_id, []).append(file)
+    add: list[DataFile] = []
+    remove: list[str] = []
+    already = set[ArrivalName]()
+    for staged in group:
+        same_key = live.get(staged.arrival.key_id, [])
+        if any(_holds(file, staged.arrival) for file in same_key) or (same_key and staged.on_reupload == "ignore"):
+            already.add(staged.arrival)
+            continue
+        add += staged.files
+        if staged.on_reupload == "replace":
+            remove += [file.path for file in same_key]
+    return Change(head, tuple(add), tuple(remove), _summary(group)), frozenset(already)
+
+
+def _holds(file: LiveFile, arrival: ArrivalName) -> bool:
+    """Whether a live file carries the arrival's rows: the same content, processed at least as often."""
+    there = file.arrival
+    return there is not None and there.version_id == arrival.version_id and there.generation >= arrival.generation
+
+
+def _summary(group: list[Staged]) -> dict[str, str]:
+    names = ",".join(sorted(str(staged.arrival) for staged in group))
+    return {"penstock.arrivals": names, "penstock.commit": hashlib.sha256(names.encode()).hexdigest()[:16]}
+
+
+def _landed(catalog: Catalog, table: TableName, change: Change) -> bool:
+    """Whether a commit whose answer was lost is in the table after all."""
+    head = catalog.head(table)
+    if head is None:
+        return False
+    live = {file.path for file in head.files}
+    return all(file.path in live for file in change.add) and not any(path in live for path in change.remove)
+
+
+def _known(catalog: Catalog, table: TableName) -> Head:
+    head = catalog.head(table)
+    if head is None:
+        message = "the table was removed while it was written to"
+        raise CommitConflictError(message, where=str(table))
+    return head

@@ -1,0 +1,1 @@
+"""Template `consultations`: medical consultations from CSV files, with realistic, dirty sample data."""

@@ -1,0 +1,22 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import penstock
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tests_the_wheel() -> None:
+    """With PENSTOCK_TEST_WHEEL=1, the suite runs against the installed wheel and not against src."""
+    if os.environ.get("PENSTOCK_TEST_WHEEL") != "1":
+        return
+    imported = Path(penstock.__file__).resolve()
+    source = Path(__file__).resolve().parents[1] / "src"
+    assert not imported.is_relative_to(source), f"penstock was imported from {imported}, not from the wheel"
+    assert imported.is_relative_to(Path(sys.prefix).resolve()), f"{imported} is outside {sys.prefix}"
