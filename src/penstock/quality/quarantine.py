@@ -20,6 +20,7 @@ from penstock.quality.accounting import MALFORMED
 from penstock.storage import Zone
 
 QUARANTINE_SCHEMA = (
+    ("table", "VARCHAR"),
     ("file", "VARCHAR"),
     ("line", "BIGINT"),
     ("byte_offset", "BIGINT"),
@@ -126,7 +127,7 @@ def write_quarantine(zone: Zone, table: TableName, stem: str, rows: Iterator[dic
     count, batch = 0, first
     with pq.ParquetWriter(local, schema, compression="snappy") as writer:
         while batch:
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            writer.write_table(pa.Table.from_pylist([{"table": str(table), **row} for row in batch], schema=schema))
             count += len(batch)
             batch = list(islice(rows, BATCH))
     zone.publish(local, key)

@@ -7,7 +7,9 @@ and files outside the zones are out of reach.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SYSTEM_LAYER = "penstock"
-READING = ("SELECT", "EXPLAIN")
+_EXPLAIN = re.compile(r"^\s*EXPLAIN\s+(?:ANALYZE\s+)?(?:\([^)]*\)\s*)?", re.IGNORECASE)
+_LISTS_TABLES = re.compile(
+    r"^\s*(?:SHOW|SUMMARIZE)\b|information_schema|duckdb_(?:tables|views|columns)", re.IGNORECASE
+)
 SHOWN_ROWS = 50
+FEW_ROWS = 200
 
 
 class Result:
@@ -122,21 +128,23 @@ class Asker:
         if len(statements) != 1:
             message = "expected one SQL statement, found " + (str(len(statements)) if statements else "none")
             raise QueryError(message, hint='such as: penstock query "SELECT * FROM penstock.tables"')
+        statement = str(statements[0].query)
         kind = statements[0].type.name
-        if kind not in READING:
+        if kind == "EXPLAIN":  # EXPLAIN ANALYZE runs what it explains
+            explained = _run(lambda: connection.extract_statements(_EXPLAIN.sub("", statement)))
+            kind = explained[0].type.name if explained else kind
+        if kind != "SELECT":
             raise QueryError(
                 f"queries only read; {kind} is not possible here",
                 hint="tables change through files and the declaration; keep a query's rows with --format parquet",
             )
-        return str(statements[0].query)
+        return statement
 
     def _open_tables(self, connection: duckdb.DuckDBPyConnection, statement: str) -> None:
         """Make views for the tables that the statement names, and only for them."""
-        try:
-            named = connection.get_table_names(statement, qualified=True)
-        except duckdb.Error:
-            named = set()  # the statement is wrong: running it says where
-        tables = {TableName(layer, name) for layer, name in map(_split, named)}
+        tables = _named_tables(connection, _EXPLAIN.sub("", statement))
+        if tables is None or _LISTS_TABLES.search(statement):
+            tables = {*(tables or ()), *self._catalog.tables()}
         connection.execute(f"CREATE SCHEMA {SYSTEM_LAYER}")
         for table in tables:
             if table.layer == SYSTEM_LAYER:
@@ -156,10 +164,7 @@ class Asker:
             columns = ", ".join(f"{identifier(column)} {kind}" for column, kind in table.columns)
             target = f"{SYSTEM_LAYER}.{identifier(name)}"
             connection.execute(f"CREATE TABLE {target} ({columns})")
-            rows = list(table.rows(self._state, self._catalog))
-            if rows:
-                marks = ", ".join("?" * len(table.columns))
-                connection.executemany(f"INSERT INTO {target} VALUES ({marks})", rows)
+            _insert(connection, target, [name for name, _ in table.columns], table.rows(self._state, self._catalog))
 
     def _confine(self, connection: duckdb.DuckDBPyConnection) -> None:
         folders = ", ".join(literal(f"{folder}/") for folder in self._folders)
@@ -172,10 +177,39 @@ class Asker:
         return [*map(str, self._catalog.tables()), *own]
 
 
-def _split(name: str) -> tuple[str, str]:
-    """Cut a name as the engine gives it (`layer.name`, parts quoted where needed) into layer and name, lower case."""
-    parts = [part.strip('"').lower() for part in name.split(".")]
-    return (parts[-2] if len(parts) > 1 else DEFAULT_LAYER), parts[-1]
+def _named_tables(connection: duckdb.DuckDBPyConnection, statement: str) -> set[TableName] | None:
+    """Tables that a statement names, common table expressions included; None when that cannot be told."""
+    row = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchone()
+    tree = json.loads(row[0]) if row else {}
+    return None if tree.get("error", True) else set(_base_tables(tree["statements"]))
+
+
+def _base_tables(node: Any) -> Iterator[TableName]:
+    if isinstance(node, dict):
+        if node.get("type") == "BASE_TABLE":
+            yield TableName(str(node["schema_name"] or DEFAULT_LAYER).lower(), str(node["table_name"]).lower())
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from _base_tables(child)
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, target: str, columns: list[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """Fill a table; many rows go through Arrow, whose import takes longer than inserting a few."""
+    found = list(rows)
+    if len(found) <= FEW_ROWS:
+        marks = ", ".join("?" * len(columns))
+        for row in found:
+            connection.execute(f"INSERT INTO {target} VALUES ({marks})", row)
+        return
+    import pyarrow as pa
+
+    arrow = pa.table(dict(zip(columns, map(list, zip(*found, strict=True)), strict=True)))
+    connection.register("penstock_rows", arrow)
+    connection.execute(f"INSERT INTO {target} SELECT * FROM penstock_rows")
+    connection.unregister("penstock_rows")
 
 
 def _run(call: Callable[[], T], known: Callable[[], list[str]] | None = None) -> T:

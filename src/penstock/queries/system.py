@@ -170,16 +170,17 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
     ),
 }
 QUARANTINE = "quarantine"
-QUARANTINE_COLUMNS = (("table", "VARCHAR"), *QUARANTINE_SCHEMA)
+QUARANTINE_COLUMNS = QUARANTINE_SCHEMA
 
 
 def quarantine_sql(state: State, processed: Zone) -> str:
     """SELECT over the quarantined rows of the versions that tables hold now."""
-    parts = [
-        f'SELECT {literal(str(arrival.table))} AS "table", * FROM '
-        f"read_parquet({literal(processed.location(quarantine_key(arrival.table, arrival.quarantine_stem)))})"
+    files = ", ".join(
+        literal(processed.location(quarantine_key(arrival.table, arrival.quarantine_stem)))
         for arrival in state.arrivals.find(states=("finished",))
         if arrival.quarantine_stem
-    ]
+    )
+    if files:
+        return f"SELECT * FROM read_parquet([{files}])"
     columns = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in QUARANTINE_COLUMNS)
-    return " UNION ALL ".join(parts) or f"SELECT {columns} WHERE false"
+    return f"SELECT {columns} WHERE false"

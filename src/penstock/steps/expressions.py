@@ -38,6 +38,15 @@ def check_expression(expression: str) -> ExpressionProblem | None:
     return next(_unsound(node["select_list"][0]), None)
 
 
+def columns_of(expression: str) -> list[str]:
+    """Columns that a sound expression reads, as written; empty where names may be its own (lambdas)."""
+    tree = _parsed(f"SELECT ({expression}\n)")
+    parts = [] if tree.get("error") else list(_walk(tree["statements"][0]["node"]["select_list"]))
+    if any(part.get("class") == "LAMBDA" for part in parts):
+        return []
+    return list(dict.fromkeys(str(part["column_names"][0]) for part in parts if part.get("class") == "COLUMN_REF"))
+
+
 def _unsound(node: Any) -> Iterator[ExpressionProblem]:
     for part in _walk(node):
         kind = part.get("class")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from penstock.engines import FATE, ORDINAL, SOURCE, Rule, raw_column
 from penstock.errors import BadFileError
 from penstock.naming import did_you_mean, identifier
+from penstock.steps.expressions import columns_of
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,15 @@ class Frame:
             f'{self.place}: no column "{name}"{did_you_mean(name, names) or "; there are " + ", ".join(names)}',
             hint="correct the step, or deliver a file that has the column",
         )
+
+    def check_columns(self, expression: str) -> None:
+        """Make sure that the relation has the columns that an expression reads.
+
+        Raises:
+            BadFileError: One is not there.
+        """
+        for name in columns_of(expression):
+            self.find(name)
 
     def type_of(self, field: Field) -> str:
         """The field's type, asking the engine where it is not known."""

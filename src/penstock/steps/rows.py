@@ -35,6 +35,7 @@ def require(frame: Frame, names: list[str]) -> Frame:
 
 def filter_rows(frame: Frame, expression: str) -> Frame:
     """Drop rows for which the condition is not true; quarantine those for which it cannot be computed."""
+    frame.check_columns(expression)
     dropped = Rule(f"filter {expression}", "dropped", f"{expression} is not true")
     if not frame.guarded:
         return frame.set_aside([(f"NOT coalesce(CAST(({expression}\n) AS BOOLEAN), false)", dropped)])

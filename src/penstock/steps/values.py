@@ -128,6 +128,7 @@ def _convert(frame: Frame, field: Field, kind: str) -> Frame:
 def derive(frame: Frame, expressions: dict[str, str]) -> Frame:
     """Compute columns, one after the other: an expression may use those derived before it."""
     for name, expression in expressions.items():
+        frame.check_columns(expression)
         if not frame.guarded:
             frame = frame.with_field(Field(name, None), f"({expression}\n)")
             continue

@@ -1,0 +1,130 @@
+"""Lakes for the tests of the road: small, dirty, and comparable row by row."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import random
+import signal
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import penstock
+from penstock import faults
+
+DECLARATION = """
+lake: storm
+tables:
+  events:
+    files: "events*.csv"
+    steps:
+      - parse: {at: date}
+      - derive: {twice: amount * 2}
+      - require: [name]
+  curated.codes:
+    files: "codes/*.csv"
+"""
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["penstock.lake", "penstock.arrivals", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow"])
+
+
+def make_lake(folder: Path) -> Path:
+    """Make a lake without files."""
+    (folder / "raw" / "codes").mkdir(parents=True)
+    (folder / "lake.yaml").write_text(DECLARATION)
+    return folder
+
+
+def drop(lake: Path, key: str, seed: int, rows: int = 40) -> None:
+    """Let a file land the way careful writers do: written aside, then renamed."""
+    chance = random.Random(seed)
+    lines = ["id,name,amount,at"]
+    for at in range(rows):
+        name = chance.choice(["Zoë", "", "O'Hara", '"a, b"', "x"])
+        date = chance.choice(["2024-01-05", "2024-02-30", "2023-12-31"])
+        lines.append(f"{seed * 1000 + at},{name},{chance.randint(0, 99)},{date}")
+    target = lake / "raw" / key
+    temporary = target.with_name(f".{target.name}.tmp")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(target)
+
+
+def contents(lake: Path) -> dict[str, Any]:
+    """Everything that must be the same however the lake was processed: rows, quarantine, and accounts per file."""
+    with penstock.open(lake) as opened:
+        rows = {
+            table: sorted(map(repr, opened.query(f"SELECT * FROM {table}").fetchall())) for table in opened.tables
+        }
+        quarantine = sorted(map(repr, opened.query("SELECT * FROM penstock.quarantine").fetchall()))
+        accounts = sorted(
+            map(
+                repr,
+                opened.query(
+                    'SELECT "table", file, version, rows_in, rows_out, rows_dropped, rows_quarantined '
+                    "FROM penstock.arrivals WHERE state = 'finished'"
+                ).fetchall(),
+            )
+        )
+        waiting = opened.query("SELECT count(*) FROM penstock.arrivals WHERE state IN ('pending', 'working')").fetchall()
+    return {"rows": rows, "quarantine": quarantine, "accounts": accounts, "waiting": waiting[0][0]}
+
+
+def recomputed(lake: Path, folder: Path) -> dict[str, Any]:
+    """What an undisturbed lake makes of the same raw files."""
+    make_lake(folder)
+    for file in sorted((lake / "raw").rglob("*.csv")):
+        target = folder / "raw" / file.relative_to(lake / "raw")
+        target.write_bytes(file.read_bytes())
+    start(folder).join()
+    return contents(folder)
+
+
+def digest(found: dict[str, Any]) -> str:
+    """A short name for contents, for messages."""
+    return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:12]
+
+
+def start(lake: Path, kill_at: int | None = None) -> ForkServerProcess:
+    """Run the lake once in a process of its own, killed by SIGKILL at the n-th fault place if given."""
+    process = _context.Process(target=_run, args=(str(lake), kill_at))
+    process.start()
+    return process
+
+
+def _run(lake: str, kill_at: int | None) -> None:
+    if kill_at is not None:
+        faults.install(_killer(kill_at))
+    with penstock.open(lake) as opened:
+        opened.run()
+
+
+def _killer(at: int) -> Callable[[str], None]:
+    left = at
+
+    def reach(_place: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach
+
+
+def places_reached(lake: Path) -> int:
+    """How many fault places one undisturbed run reaches; the run is made in this process."""
+    count = 0
+
+    def reach(_place: str) -> None:
+        nonlocal count
+        count += 1
+
+    faults.install(reach)
+    try:
+        with penstock.open(lake) as opened:
+            opened.run()
+    finally:
+        faults.install(None)
+    return count
