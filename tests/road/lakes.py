@@ -55,9 +55,7 @@ def drop(lake: Path, key: str, seed: int, rows: int = 40) -> None:
 def contents(lake: Path) -> dict[str, Any]:
     """Everything that must be the same however the lake was processed: rows, quarantine, and accounts per file."""
     with penstock.open(lake) as opened:
-        rows = {
-            table: sorted(map(repr, opened.query(f"SELECT * FROM {table}").fetchall())) for table in opened.tables
-        }
+        rows = {table: sorted(map(repr, opened.query(f"SELECT * FROM {table}").fetchall())) for table in opened.tables}
         quarantine = sorted(map(repr, opened.query("SELECT * FROM penstock.quarantine").fetchall()))
         accounts = sorted(
             map(
@@ -68,7 +66,9 @@ def contents(lake: Path) -> dict[str, Any]:
                 ).fetchall(),
             )
         )
-        waiting = opened.query("SELECT count(*) FROM penstock.arrivals WHERE state IN ('pending', 'working')").fetchall()
+        waiting = opened.query(
+            "SELECT count(*) FROM penstock.arrivals WHERE state IN ('pending', 'working')"
+        ).fetchall()
     return {"rows": rows, "quarantine": quarantine, "accounts": accounts, "waiting": waiting[0][0]}
 
 

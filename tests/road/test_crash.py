@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.road.lakes import contents, drop, make_lake, places_reached, recomputed, start
 
 KILLS = 25
@@ -34,7 +33,7 @@ def _assert_sound(lake: Path, folder: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_killed_at_seeded_places_every_row_is_there_once(tmp_path: Path) -> None:
-    """SIGKILL at 25 seeded places on the road of several files, each followed by more files, loses and doubles nothing."""
+    """SIGKILL at 25 seeded places on the road, each followed by more files, loses and doubles nothing."""
     trial = make_lake(tmp_path / "trial")
     _land(trial, 0)
     places = places_reached(trial)

@@ -6,7 +6,7 @@ It is decided with the first file, kept in the table's properties, and so outliv
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from penstock.formats import (
 from penstock.steps import text_columns
 
 PROPERTY = "penstock.source"
+NARROWEST = INFERRED_TYPES[0]
 DECLARED = Inferred("VARCHAR", "read as text: a step declares its type", certain=True)
 NO_VALUE = Inferred("VARCHAR", "no value in the first file that has the column", certain=True)
 
@@ -69,7 +70,8 @@ def first_guess(
     guesses = infer_from_sample(header, open_records(head, dialect, whole=whole))
     columns = {name: DECLARED if name.lower() in declared else guesses[name] for name in header}
     unknown = [name for name, guess in columns.items() if guess is None]
-    looked_at = from_whole_file(unknown, header, engine, source) if unknown and not whole else {}
+    narrow = dict.fromkeys(unknown, NARROWEST)
+    looked_at = from_whole_file(narrow, header, engine, source) if unknown and not whole else {}
     return SourceSchema(dialect, {name: guess or looked_at.get(name, NO_VALUE) for name, guess in columns.items()})
 
 
@@ -77,26 +79,30 @@ def extended(known: SourceSchema, table: Table, header: list[str], engine: Engin
     """Add the columns that a later file brings."""
     declared = text_columns(table.steps)
     new = [name for name in header if known.of(name) is None]
-    found = from_whole_file([name for name in new if name.lower() not in declared], header, engine, source)
+    looked_at = dict.fromkeys((name for name in new if name.lower() not in declared), NARROWEST)
+    found = from_whole_file(looked_at, header, engine, source)
     return replace(known, columns={**known.columns, **{name: found.get(name, DECLARED) for name in new}})
 
 
 def widened(guess: SourceSchema, header: list[str], engine: Engine, source: Source) -> SourceSchema:
     """Decide the uncertain columns from the whole file, after it has refuted a guess."""
-    return replace(guess, columns={**guess.columns, **from_whole_file(guess.uncertain(), header, engine, source)})
+    guesses = {name: guess.columns[name].type for name in guess.uncertain()}
+    return replace(guess, columns={**guess.columns, **from_whole_file(guesses, header, engine, source)})
 
 
-def from_whole_file(names: Iterable[str], header: list[str], engine: Engine, source: Source) -> dict[str, Inferred]:
-    """Decide columns from every value of a file."""
-    positions = {header.index(name): name for name in names}
+def from_whole_file(
+    columns: Mapping[str, str], header: list[str], engine: Engine, source: Source
+) -> dict[str, Inferred]:
+    """Decide columns from every value of a file; each comes with the narrowest type it may have."""
+    positions = {header.index(name): name for name in columns}
     if not positions:
         return {}
-    kinds = tuple(kind for kind in INFERRED_TYPES if kind != "VARCHAR")
-    found = engine.fits(source, dict.fromkeys(positions, kinds))
+    kinds = {at: INFERRED_TYPES[INFERRED_TYPES.index(columns[name]) : -1] for at, name in positions.items()}
+    found = engine.fits(source, kinds)
     return {name: _decided(*found[at]) for at, name in positions.items()}
 
 
 def _decided(fits: dict[str, bool], example: str | None) -> Inferred:
-    if all(fits.values()):  # only a column without any value fits every type
+    if len(fits) == len(INFERRED_TYPES) - 1 and all(fits.values()):  # only a column without a value fits every type
         return NO_VALUE
     return narrowest(fits, example)

@@ -68,14 +68,13 @@ class DuckDBEngine:
     ) -> dict[int, tuple[dict[str, bool], str | None]]:
         """For columns by position: which of the types hold every value of the whole file."""
         asked = [(at, kind) for at, kinds in columns.items() for kind in kinds]
+        holds = {(at, kind): holds_sql(kind, raw_column(at)) for at, kind in asked}
         tests = [
-            f"coalesce(bool_and({holds_sql(kind, raw_column(at))}) FILTER ({raw_column(at)} IS NOT NULL), true)"
-            for at, kind in asked
+            f"coalesce(bool_and({holds[at, kind]}) FILTER ({raw_column(at)} IS NOT NULL), true)" for at, kind in asked
         ]
-        tests += [
-            f"any_value({raw_column(at)}) FILTER (NOT ({holds_sql(kinds[0], raw_column(at))}))"
-            for at, kinds in columns.items()
-        ]
+        for at, kinds in columns.items():
+            any_of = " OR ".join(holds[at, kind] for kind in kinds)
+            tests.append(f"any_value({raw_column(at)}) FILTER ({raw_column(at)} IS NOT NULL AND NOT ({any_of}))")
         sql = f"SELECT {', '.join(tests)} FROM {_read_csv(source)}"
         row = self._connection.execute(sql).fetchall()[0]
         self._forget_rejects()

@@ -121,7 +121,7 @@ class Engine(Protocol):
     def fits(
         self, source: Source, columns: dict[int, tuple[str, ...]]
     ) -> dict[int, tuple[dict[str, bool], str | None]]:
-        """For columns by position: which of the types hold every value of the file, and a value that does not fit."""
+        """For columns by position: which of the types hold every value of the file, and a value that fits none."""
 
     def write(self, work: Work, path: str) -> Written:
         """Stream what the work keeps into one Parquet file at `path`; memory does not grow with the file."""
