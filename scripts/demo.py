@@ -1,7 +1,7 @@
 """The demonstration that `make demo` runs: a lake from nothing to answers, on realistic and on real data.
 
-It makes the `consultations` lake with its dirty sample data, adds two public data sets (airports of the United States and
-four years of Seattle's weather), and runs the commands that a user would type.
+It makes the `consultations` lake with its dirty sample data, adds two public data sets (airports of the United States
+and four years of Seattle's weather), and runs the commands that a user would type.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ What to try next, in {PLACE}:
   penstock query "SELECT * FROM penstock.runs"     what happened, as a table
   drop another CSV into raw/ and `penstock run`    it becomes rows; change a file and its rows are replaced
   edit lake.yaml and `penstock check`              mistakes are named with line and column
-The command is .venv/bin/penstock; `. .venv/bin/activate` puts it on your path. The guide starts at docs/getting-started.md.
+The command is .venv/bin/penstock; `. .venv/bin/activate` puts it on your path.
+The guide starts at docs/getting-started.md.
 """
 
 

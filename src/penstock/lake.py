@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -104,13 +104,19 @@ class Lake:
             links=private / "links",
         )
 
-    def run(self) -> Summary:
+    def run(self, reprocess: Iterable[str] = ()) -> Summary:
         """Process every file that is new in `raw/`, once, and return where the rows went.
 
         Files that cannot become rows end in the summary's `dead`; they stop nothing else.
+
+        Args:
+            reprocess: Names of tables whose files are all processed again, for example after their steps changed.
         """
         self.discover()
-        return self.worker().drain(self.declared)
+        worker = self.worker()
+        for name in reprocess:
+            worker.reprocess(TableName.parse(name))
+        return worker.drain(self.declared)
 
     def close(self) -> None:
         """Let go of files and of all work held."""

@@ -10,18 +10,23 @@ from penstock.declaration.model import (
     Table,
     Zones,
 )
-from penstock.declaration.validate import FILE_NAME, load, loads
+from penstock.declaration.parse import Document
+from penstock.declaration.validate import FILE_NAME, Examined, examine, load, loads, read_text
 
 __all__ = [
     "FILE_NAME",
     "Bucket",
     "Declaration",
+    "Document",
+    "Examined",
     "OnReupload",
     "ParseRule",
     "Step",
     "Table",
     "Zones",
+    "examine",
     "json_schema",
     "load",
     "loads",
+    "read_text",
 ]

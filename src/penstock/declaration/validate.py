@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import typing
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,23 @@ _KIND = {
 }
 
 
+@dataclass(frozen=True)
+class Examined:
+    """What was found in a declaration's text.
+
+    Attributes:
+        text: The text.
+        document: Its values with their places.
+        declaration: What it declares; None when the model does not hold.
+        problems: Everything that is wrong, in no order.
+    """
+
+    text: str
+    document: Document
+    declaration: Declaration | None
+    problems: list[Problem]
+
+
 def load(folder: FilePath, environment: Mapping[str, str] | None = None) -> Declaration:
     """Read the declaration in `folder`.
 
@@ -51,9 +69,19 @@ def load(folder: FilePath, environment: Mapping[str, str] | None = None) -> Decl
         LakeNotFoundError: There is no `lake.yaml`.
         DeclarationError: It has problems; all of them are named.
     """
+    return loads(read_text(folder), environment=environment)
+
+
+def read_text(folder: FilePath) -> str:
+    """Read the text of the declaration in `folder`.
+
+    Raises:
+        LakeNotFoundError: There is no `lake.yaml`.
+        DeclarationError: It is no UTF-8 text.
+    """
     file = folder / FILE_NAME
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        return file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise LakeNotFoundError(
             f"no {FILE_NAME} in this folder",
@@ -65,7 +93,6 @@ def load(folder: FilePath, environment: Mapping[str, str] | None = None) -> Decl
         raise DeclarationError([problem]) from None
     except OSError as error:
         raise LakeNotFoundError(f"cannot be read: {error.strerror}", where=str(file)) from None
-    return loads(text, environment=environment)
 
 
 def loads(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | None = None) -> Declaration:
@@ -74,6 +101,14 @@ def loads(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | Non
     Raises:
         DeclarationError: It has problems; all of them are named, in the order in which they stand in the file.
     """
+    examined = examine(text, file, environment)
+    if examined.problems or examined.declaration is None:
+        raise DeclarationError(examined.problems)
+    return examined.declaration
+
+
+def examine(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | None = None) -> Examined:
+    """Read a declaration from text as far as that goes."""
     document = parse(text, file, os.environ if environment is None else environment)
     if document.value is None and not document.problems:
         document.problems.append(Problem(file, 1, 1, "", 'is empty; a declaration starts with "lake: NAME"'))
@@ -85,9 +120,7 @@ def loads(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | Non
         except ValidationError as error:
             problems += [_problem(document, details) for details in _without_union_noise(error.errors())]
         problems += _name_problems(document)
-    if problems or declaration is None:
-        raise DeclarationError(list(dict.fromkeys(problems)))
-    return declaration
+    return Examined(text, document, declaration, list(dict.fromkeys(problems)))
 
 
 def _without_union_noise(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:

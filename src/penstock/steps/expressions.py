@@ -10,6 +10,8 @@ from typing import Any
 
 import duckdb
 
+from penstock.naming import did_you_mean
+
 MOMENTS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 
 
@@ -64,6 +66,11 @@ def _unsound(node: Any) -> Iterator[ExpressionProblem]:
 
 def _unsound_function(name: str) -> Iterator[ExpressionProblem]:
     kinds = _functions().get(name, set())
+    if name in {"unnest", "generate_subscripts"}:
+        yield ExpressionProblem(f"{name}() gives several rows, an expression gives one value")
+    if not kinds and name.isidentifier():
+        suggestion = did_you_mean(name, _functions())
+        yield ExpressionProblem(f"unknown function {name}(){suggestion}")
     if any(kind == "aggregate" for kind, _ in kinds):
         yield ExpressionProblem(f"{name}() adds up many rows, an expression sees one; use a SQL table for that")
     elif kinds and all(stability != "CONSISTENT" for _, stability in kinds):

@@ -147,7 +147,7 @@ def _lake_name(directory: Path) -> str:
 
 
 def _consultations(raw: Path, rows: int | None) -> list[Path]:
-    from penstock.templates.consultations.sample import write_sample  # noqa: PLC0415 - needs DuckDB, slow to import
+    from penstock.templates.consultations.sample import write_sample
 
     return write_sample(raw) if rows is None else write_sample(raw, rows)
 
