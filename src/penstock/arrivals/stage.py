@@ -9,20 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from penstock import faults
-from penstock.arrivals.source import SourceSchema, extended, first_guess, widened
+from penstock.arrivals.plan import Plan, Planner
+from penstock.arrivals.source import SourceSchema
 from penstock.clock import Clock
 from penstock.declaration import Table
 from penstock.engines import Engine, Source, Work, Written
 from penstock.errors import BadFileError, ExpressionError, FileChangedError
-from penstock.formats import Dialect, detect, read_head, read_header
-from penstock.naming import TableName, did_you_mean
 from penstock.quality import account, collect, write_quarantine
 from penstock.state import Accounting, Arrival, Head
 from penstock.state.store import Column
-from penstock.steps import Compiled, compile_steps
 from penstock.storage import Zone
 from penstock.storage.local import settled
-from penstock.tables import DataFile, Staged, storage_type
+from penstock.tables import DataFile, Staged
 
 SETTLE_SECONDS = 0.06
 
@@ -62,7 +60,7 @@ class Workshop:
 
 
 def stage(
-    shop: Workshop, name: TableName, table: Table, arrival: Arrival, head: Head | None, known: SourceSchema | None
+    shop: Workshop, planner: Planner, table: Table, arrival: Arrival, head: Head | None, known: SourceSchema | None
 ) -> Prepared:
     """Turn one arrival into published Parquet files.
 
@@ -72,14 +70,14 @@ def stage(
     """
     _assert_unchanged(shop, arrival)
     with _linked(shop, arrival) as path:
-        plan = _plan(shop, table, name, path, head, known)
-        staging = shop.processed.staging(_data_key(name, arrival))
+        plan = planner.plan(path, head, known)
+        staging = shop.processed.staging(_data_key(arrival))
         try:
-            plan, written = _write(shop, plan, staging)
+            plan, written = _write(shop.engine, planner, plan, staging)
             figures = account(written, plan.work.rules, arrival.size)
-            stem = _set_aside(shop, name, arrival, plan.work, written)
+            stem = _set_aside(shop, arrival, plan.work, written)
             _assert_unchanged(shop, arrival)
-            files = _publish(shop, name, arrival, staging, written)
+            files = _publish(shop, arrival, staging, written)
         finally:
             Path(staging).unlink(missing_ok=True)
     changed = known is None or plan.schema.columns != known.columns
@@ -94,132 +92,24 @@ def stage(
     )
 
 
-@dataclass(frozen=True)
-class _Plan:
-    table: Table
-    name: TableName
-    source: Source
-    header: list[str]
-    schema: SourceSchema
-    work: Work
-    head: Head | None
-    notes: tuple[str, ...]
-
-    def compiled(self, engine: Engine, schema: SourceSchema, *, guarded: bool = False) -> _Plan:
-        """The plan with other types, or with its expressions guarded."""
-        work = _compiled(engine, self.table, self.name, self.source, self.header, schema, self.head, guarded=guarded)
-        return replace(self, schema=schema, work=work)
-
-
-def _plan(
-    shop: Workshop, table: Table, name: TableName, path: str, head: Head | None, known: SourceSchema | None
-) -> _Plan:
-    with Path(path).open("rb") as file:
-        sample, whole = read_head(file)
-    dialect = (
-        known.dialect if known else detect(sample, whole=whole, delimiter=table.csv.delimiter, quote=table.csv.quote)
-    )
-    header = read_header(sample, dialect, whole=whole)
-    if known is not None:
-        _verify_header(header, known, dialect)
-    source = Source(path, dialect, len(header))
-    if known is None:
-        schema = first_guess(table, dialect, header, sample, shop.engine, source, whole=whole)
-        notes: tuple[str, ...] = ()
-    else:
-        schema = extended(known, table, header, shop.engine, source)
-        notes = _notes(known, header)
-    work = _compiled(shop.engine, table, name, source, header, schema, head)
-    return _Plan(table, name, source, header, schema, work, head, notes)
-
-
-def _verify_header(header: list[str], known: SourceSchema, dialect: Dialect) -> None:
-    if any(known.of(name) is not None for name in header):
-        return
-    wanted = ", ".join(known.columns)
-    raise BadFileError(
-        f"line 1 has none of the table's columns ({wanted}); found {', '.join(header)}",
-        hint=f'the table\'s files have the delimiter "{dialect.delimiter}" and start with a line of column names',
-    )
-
-
-def _notes(known: SourceSchema, header: list[str]) -> tuple[str, ...]:
-    new = [name for name in header if known.of(name) is None]
-    lower = {name.lower() for name in header}
-    missing = [name for name in known.columns if name.lower() not in lower]
-    notes = [f'new column "{name}"{did_you_mean(name, missing)}' for name in new]
-    return (*notes, *(f'column "{name}" is missing; its values are null' for name in missing))
-
-
-def _compiled(
-    engine: Engine,
-    table: Table,
-    name: TableName,
-    source: Source,
-    header: list[str],
-    schema: SourceSchema,
-    head: Head | None,
-    *,
-    guarded: bool = False,
-) -> Work:
-    positions = {column.lower(): at for at, column in enumerate(header)}
-    columns = [(column, found.type, positions.get(column.lower())) for column, found in schema.columns.items()]
-
-    def types_of(select: str) -> dict[str, str]:
-        return dict(engine.describe(source, select))
-
-    compiled = compile_steps(str(name), table.steps, columns, len(header), types_of, guarded=guarded)
-    return Work(source, compiled.select, _columns(engine, source, compiled, head), compiled.rules)
-
-
-def _columns(engine: Engine, source: Source, compiled: Compiled, head: Head | None) -> tuple[Column, ...]:
-    """What is written: names, stored types, and field ids, those of the table where it has the column."""
-    described = dict(engine.describe(source, compiled.select))
-    wanted = [(field.name, storage_type(described[field.name], field.name)) for field in compiled.fields]
-    if not wanted:
-        message = "the steps leave no column"
-        raise BadFileError(message, hint="keep at least one")
-    there = {column.name.lower(): column for column in head.columns} if head else {}
-    free = max((column.id for column in there.values()), default=0)
-    columns = []
-    for name, kind in wanted:
-        column = there.get(name.lower())
-        if column is None:
-            free += 1
-            column = Column(free, name, kind)
-        elif column.type != kind and not _fits_into(kind, column.type):
-            raise BadFileError(
-                f'column "{name}" is {column.type} in the table, but the steps now give {kind}',
-                hint=f"cast it to {column.type.lower()} in the steps, or give it another name",
-            )
-        columns.append(column)
-    return tuple(columns)
-
-
-def _fits_into(kind: str, stored: str) -> bool:
-    """Whether every value of one stored type is a value of another."""
-    return (kind, stored) in {("INTEGER", "BIGINT"), ("FLOAT", "DOUBLE"), ("INTEGER", "DOUBLE")}
-
-
-def _write(shop: Workshop, plan: _Plan, staging: str) -> tuple[_Plan, Written]:
+def _write(engine: Engine, planner: Planner, plan: Plan, staging: str) -> tuple[Plan, Written]:
     """Write the file; where the whole file refutes a guessed type, decide the types from it and write once more."""
-    plan, written = _write_guarded(shop, plan, staging)
-    _refuse_swallowed_lines(written, plan.source)
+    plan, written = _write_guarded(engine, planner, plan, staging)
+    _refuse_swallowed_lines(written, plan.work.source)
     guessed = {f"type {name}" for name in plan.schema.uncertain()}
-    refuted = any(count and rule.name in guessed for rule, count in zip(plan.work.rules, written.by_rule, strict=True))
-    if refuted:
-        schema = widened(plan.schema, plan.header, shop.engine, plan.source)
-        plan, written = _write_guarded(shop, plan.compiled(shop.engine, schema), staging)
+    rules = zip(plan.work.rules, written.by_rule, strict=True)
+    if any(count and rule.name in guessed for rule, count in rules):
+        return _write_guarded(engine, planner, planner.widened(plan), staging)
     return plan, written
 
 
-def _write_guarded(shop: Workshop, plan: _Plan, staging: str) -> tuple[_Plan, Written]:
+def _write_guarded(engine: Engine, planner: Planner, plan: Plan, staging: str) -> tuple[Plan, Written]:
     """Write the file; where an expression fails for some row, write once more and set such rows aside."""
     try:
-        return plan, shop.engine.write(plan.work, staging)
+        return plan, engine.write(plan.work, staging)
     except ExpressionError:
-        guarded = plan.compiled(shop.engine, plan.schema, guarded=True)
-        return guarded, shop.engine.write(guarded.work, staging)
+        guarded = planner.guarded(plan)
+        return guarded, engine.write(guarded.work, staging)
 
 
 def _refuse_swallowed_lines(written: Written, source: Source) -> None:
@@ -235,22 +125,22 @@ def _refuse_swallowed_lines(written: Written, source: Source) -> None:
             )
 
 
-def _set_aside(shop: Workshop, name: TableName, arrival: Arrival, work: Work, written: Written) -> str | None:
+def _set_aside(shop: Workshop, arrival: Arrival, work: Work, written: Written) -> str | None:
     stem = arrival.name.stem(arrival.attempt)
     rows = collect(shop.engine, work, written, shop.raw, arrival.key)
-    return stem if write_quarantine(shop.processed, name, stem, rows) else None
+    return stem if write_quarantine(shop.processed, arrival.table, stem, rows) else None
 
 
-def _publish(shop: Workshop, name: TableName, arrival: Arrival, staging: str, written: Written) -> tuple[DataFile, ...]:
+def _publish(shop: Workshop, arrival: Arrival, staging: str, written: Written) -> tuple[DataFile, ...]:
     if not written.rows_out:
         return ()
-    key = _data_key(name, arrival)
+    key = _data_key(arrival)
     size = shop.processed.publish(staging, key)
     return (DataFile(shop.processed.location(key), written.rows_out, size),)
 
 
-def _data_key(name: TableName, arrival: Arrival) -> str:
-    return f"{name.layer}/{name.name}/data/{arrival.name.stem(arrival.attempt)}.parquet"
+def _data_key(arrival: Arrival) -> str:
+    return f"{arrival.table.layer}/{arrival.table.name}/data/{arrival.name.stem(arrival.attempt)}.parquet"
 
 
 @contextlib.contextmanager

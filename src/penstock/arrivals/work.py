@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from penstock.arrivals.discover import fingerprint, newest_finished, record
+from penstock.arrivals.plan import Planner
 from penstock.arrivals.source import PROPERTY, SourceSchema
 from penstock.arrivals.stage import Prepared, Workshop, stage
 from penstock.clock import Clock
@@ -72,6 +73,8 @@ class Worker:
         self._shop = Workshop(raw, processed, engine, links, clock)
         self._state, self._catalog, self._clock, self._signals = state, catalog, clock, signals
         self._tags = tags
+        self._planners: dict[TableName, Planner] = {}
+        self._sources: dict[TableName, tuple[str | None, SourceSchema | None]] = {}
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -143,7 +146,7 @@ class Worker:
         )
         try:
             head = self._catalog.head(name)
-            prepared = stage(self._shop, name, table, arrival, head, self._known(name))
+            prepared = stage(self._shop, self._planner(name, table), table, arrival, head, self._known(name))
         except FileChangedError:
             self._look_again(name, arrival)
         except Exception as error:  # noqa: BLE001 - whatever one file causes must not stop the others
@@ -153,10 +156,19 @@ class Worker:
             return prepared
         return None
 
+    def _planner(self, name: TableName, table: Table) -> Planner:
+        if name not in self._planners:
+            self._planners[name] = Planner(name, table, self._shop.engine)
+        return self._planners[name]
+
     def _known(self, name: TableName) -> SourceSchema | None:
-        metadata = self._catalog.metadata(name)
-        text = metadata["properties"].get(PROPERTY) if metadata else None
-        return SourceSchema.from_json(text) if text else None
+        """What the table's properties say of its files; read again only when the table has moved on."""
+        pointer = self._catalog.pointer(name)
+        if name not in self._sources or self._sources[name][0] != pointer:
+            metadata = self._catalog.metadata(name)
+            text = metadata["properties"].get(PROPERTY) if metadata else None
+            self._sources[name] = (pointer, SourceSchema.from_json(text) if text else None)
+        return self._sources[name][1]
 
     def _look_again(self, name: TableName, arrival: Arrival) -> None:
         """Record what the file is now; the claimed version gives way to it, or waits if the bytes turn out the same."""
