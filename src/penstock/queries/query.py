@@ -117,7 +117,13 @@ class Asker:
             QueryError: It is no valid SQL, is more than one statement, would change something, or names what is not
             there.
         """
-        connection = duckdb.connect(config={"memory_limit": self._memory, "autoinstall_known_extensions": "false"})
+        connection = duckdb.connect(
+            config={
+                "memory_limit": self._memory,
+                "autoinstall_known_extensions": "false",
+                "python_enable_replacements": "false",  # a name in SQL is never a variable of this process
+            }
+        )
         statement = self._one_statement(connection, sql)
         self._open_tables(connection, statement)
         self._confine(connection)
@@ -179,7 +185,7 @@ class Asker:
 
 def _named_tables(connection: duckdb.DuckDBPyConnection, statement: str) -> set[TableName] | None:
     """Tables that a statement names, common table expressions included; None when that cannot be told."""
-    row = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchone()
+    row = connection.execute(f"SELECT json_serialize_sql({literal(statement)})").fetchone()
     tree = json.loads(row[0]) if row else {}
     return None if tree.get("error", True) else set(_base_tables(tree["statements"]))
 
@@ -194,15 +200,23 @@ def _base_tables(node: Any) -> Iterator[TableName]:
             yield from _base_tables(child)
 
 
+def _value_sql(value: str | float | None) -> str:
+    if value is None:
+        return "NULL"
+    return literal(value) if isinstance(value, str) else repr(value)
+
+
 def _insert(
     connection: duckdb.DuckDBPyConnection, target: str, columns: list[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
-    """Fill a table; many rows go through Arrow, whose import takes longer than inserting a few."""
+    """Fill a table; many rows go through Arrow, whose import takes longer than inserting a few.
+
+    Values are quoted rather than bound: binding makes the engine import pandas where it is installed, a second lost.
+    """
     found = list(rows)
     if len(found) <= FEW_ROWS:
-        marks = ", ".join("?" * len(columns))
         for row in found:
-            connection.execute(f"INSERT INTO {target} VALUES ({marks})", row)
+            connection.execute(f"INSERT INTO {target} VALUES ({', '.join(map(_value_sql, row))})")
         return
     import pyarrow as pa
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from penstock.naming import did_you_mean
+from penstock.naming import did_you_mean, literal
 
 MOMENTS = {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
 
@@ -92,7 +92,7 @@ def _walk(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _parsed(sql: str) -> dict[str, Any]:
-    row = _connection().execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+    row = _connection().execute(f"SELECT json_serialize_sql({literal(sql)})").fetchone()
     tree: dict[str, Any] = json.loads(row[0]) if row else {}
     return tree
 
