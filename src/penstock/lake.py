@@ -84,7 +84,7 @@ class Lake:
         """Record every file version in `raw/` that is new."""
         from penstock.arrivals import discover
 
-        return discover(self.raw, self.declared, self.state, self.clock)
+        return discover(self.raw, self.declared, self.state)
 
     def worker(self, threads: int | None = None) -> Worker:
         """Make a worker that processes what waits."""

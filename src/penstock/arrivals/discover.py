@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from penstock.clock import Clock
 from penstock.declaration import Table
+from penstock.engines import MEMORY_VARIABLE
 from penstock.naming import TableName
 from penstock.state import Arrival, State
 from penstock.storage import FileVersion, Zone
-from penstock.storage.local import settled
+from penstock.storage.local import wait_until_settled
 
-SETTLE_SECONDS = 0.06
-SETTLE_TRIES = 10
+TRIES = 10
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Discovery:
     unclaimed: list[str] = field(default_factory=list)
 
 
-def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, clock: Clock) -> Discovery:
+def discover(raw: Zone, tables: Mapping[TableName, Table], state: State) -> Discovery:
     """Look at the whole raw zone and record what is new."""
     found = Discovery()
     claimed = set[str]()
@@ -43,7 +43,7 @@ def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, clock: 
             newest = known.get(version.key)
             if newest is not None and newest.mark == version.mark:
                 continue
-            new = record(raw, name, version.key, state, clock)
+            new = record(raw, name, version.key, state)
             if new is None:
                 found.growing.append(version.key)
             elif new:
@@ -53,17 +53,16 @@ def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, clock: 
     return found
 
 
-def record(raw: Zone, table: TableName, key: str, state: State, clock: Clock) -> bool | None:
+def record(raw: Zone, table: TableName, key: str, state: State) -> bool | None:
     """Record the current version of one file: True if it is new, None while the file is still being written or gone."""
-    for _ in range(SETTLE_TRIES):
+    for _ in range(TRIES):
         before = raw.stat(key)
         if before is None:
             return None
-        if settled(before):
-            version = raw.digest(key)
-            if raw.stat(key) == before:
-                return _record(state, table, before, version)
-        clock.sleep(SETTLE_SECONDS)
+        wait_until_settled(before)
+        version = raw.digest(key)
+        if raw.stat(key) == before:
+            return _record(state, table, before, version)
     return None
 
 
@@ -80,8 +79,9 @@ def _revive(state: State, name: TableName, table: Table) -> None:
 
 
 def fingerprint(table: Table) -> str:
-    """Name a table's declaration: equal declarations, equal names."""
-    return hashlib.sha256(table.model_dump_json().encode()).hexdigest()[:16]
+    """Name what a table's files are processed with, declaration and memory: equal conditions, equal names."""
+    conditions = table.model_dump_json() + os.environ.get(MEMORY_VARIABLE, "")
+    return hashlib.sha256(conditions.encode()).hexdigest()[:16]
 
 
 def newest_finished(state: State, table: TableName) -> list[Arrival]:

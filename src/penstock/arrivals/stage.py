@@ -11,7 +11,6 @@ from pathlib import Path
 from penstock import faults
 from penstock.arrivals.plan import Plan, Planner
 from penstock.arrivals.source import SourceSchema
-from penstock.clock import Clock
 from penstock.declaration import Table
 from penstock.engines import Engine, Source, Work, Written
 from penstock.errors import BadFileError, ExpressionError, FileChangedError
@@ -19,10 +18,8 @@ from penstock.quality import account, collect, write_quarantine
 from penstock.state import Accounting, Arrival, Head
 from penstock.state.store import Column
 from penstock.storage import Zone
-from penstock.storage.local import settled
+from penstock.storage.local import wait_until_settled
 from penstock.tables import DataFile, Staged
-
-SETTLE_SECONDS = 0.06
 
 
 @dataclass(frozen=True)
@@ -50,13 +47,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What staging needs: the zones, the engine, a folder for links, and the time."""
+    """What staging needs: the zones, the engine, and a folder for links."""
 
     raw: Zone
     processed: Zone
     engine: Engine
     links: Path
-    clock: Clock
 
 
 def stage(
@@ -165,6 +161,4 @@ def _assert_unchanged(shop: Workshop, arrival: Arrival) -> None:
     if now.mark != arrival.mark:
         message = "the file changed while it was read"
         raise FileChangedError(message, where=arrival.key)
-    while not settled(now):
-        shop.clock.sleep(SETTLE_SECONDS)
-        now = shop.raw.stat(arrival.key) or now
+    wait_until_settled(now)

@@ -70,7 +70,7 @@ class Worker:
         links: Path,
     ) -> None:
         """Take everything the road of a file needs."""
-        self._shop = Workshop(raw, processed, engine, links, clock)
+        self._shop = Workshop(raw, processed, engine, links)
         self._state, self._catalog, self._clock, self._signals = state, catalog, clock, signals
         self._tags = tags
         self._planners: dict[TableName, Planner] = {}
@@ -172,7 +172,7 @@ class Worker:
 
     def _look_again(self, name: TableName, arrival: Arrival) -> None:
         """Record what the file is now; the claimed version gives way to it, or waits if the bytes turn out the same."""
-        if record(self._shop.raw, name, arrival.key, self._state, self._clock) is None:
+        if record(self._shop.raw, name, arrival.key, self._state) is None:
             self._state.arrivals.give_back(arrival, "the file is still being written", FIRST_DELAY, counted=False)
         elif self._state.arrivals.held(arrival):
             self._state.arrivals.give_back(arrival, "the file was touched while it was read", counted=False)

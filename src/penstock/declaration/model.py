@@ -66,7 +66,7 @@ class Bucket(Strict):
     """The column that holds the number."""
     into: str
     """The new column that gets the label; null where the number is null."""
-    upto: dict[str, float | None]
+    upto: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]
     """Label and inclusive upper bound, ascending; `null` as the last bound means no upper bound. A number above
     every bound goes to quarantine."""
 

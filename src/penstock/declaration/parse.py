@@ -24,6 +24,7 @@ _FALSE = re.compile(r"^(?:false|False|FALSE)$")
 _INTEGER = re.compile(r"^[-+]?[0-9]+$")
 _FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 _VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
+LONGEST_NUMBER = 100
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -78,8 +79,10 @@ def parse(text: str, file: str, environment: Mapping[str, str]) -> Document:
         line = text.count("\n", 0, error.position) + 1
         document.problems.append(Problem(file, line, 1, "", f"a character that YAML does not allow: {error.reason}"))
         return document
-    if node is not None:
-        document.value = _Builder(document, environment).build(node, ())
+    try:
+        document.value = _Builder(document, environment).build(node, ()) if node is not None else None
+    except RecursionError:
+        document.problems.append(Problem(file, 1, 1, "", "is nested too deeply, or an anchor holds itself"))
     return document
 
 
@@ -130,7 +133,7 @@ class _Builder:
             return None
         if _TRUE.match(text) or _FALSE.match(text):
             return bool(_TRUE.match(text))
-        if _INTEGER.match(text):
+        if _INTEGER.match(text) and len(text) <= LONGEST_NUMBER:
             return int(text)
         if _FLOAT.match(text):
             return float(text)

@@ -1,6 +1,6 @@
 """Engines run one SELECT over arriving files and write what it keeps as Parquet; commits are never theirs."""
 
-from penstock.engines.duckdb import DuckDBEngine
+from penstock.engines.duckdb import MEMORY_VARIABLE, DuckDBEngine
 from penstock.engines.engine import (
     FATE,
     ORDINAL,
@@ -17,6 +17,7 @@ from penstock.engines.engine import (
 
 __all__ = [
     "FATE",
+    "MEMORY_VARIABLE",
     "ORDINAL",
     "SOURCE",
     "DuckDBEngine",

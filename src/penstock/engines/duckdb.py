@@ -23,6 +23,7 @@ from penstock.formats import holds_sql
 from penstock.naming import identifier, literal
 
 MEMORY = "300MB"
+MEMORY_VARIABLE = "PENSTOCK_MEMORY"
 ROW_GROUP = 122_880
 MAX_LINE_BYTES = 4_000_000
 BUFFER_BYTES = 16_000_000
@@ -40,14 +41,19 @@ _WORDS = {
 class DuckDBEngine:
     """DuckDB in this process; keeps the contract of `Engine`."""
 
-    def __init__(self, temporary: Path, memory: str = MEMORY, threads: int | None = None) -> None:
-        """Spill to the folder `temporary`, use at most `memory` and `threads` (all cores when left out)."""
+    def __init__(self, temporary: Path, memory: str | None = None, threads: int | None = None) -> None:
+        """Spill to the folder `temporary`, use at most `memory` and `threads` (all cores when left out).
+
+        Memory is taken from the environment variable `PENSTOCK_MEMORY` when left out, and is 300 MB without it.
+        """
+        self._memory = memory or os.environ.get(MEMORY_VARIABLE, MEMORY)
         temporary.mkdir(parents=True, exist_ok=True)
+        self._threads = threads or len(os.sched_getaffinity(0))
         self._connection = duckdb.connect(
             config={
-                "memory_limit": memory,
+                "memory_limit": self._memory,
                 "temp_directory": str(temporary),
-                "threads": threads or len(os.sched_getaffinity(0)),
+                "threads": self._threads,
                 "preserve_insertion_order": "false",
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
@@ -88,17 +94,12 @@ class DuckDBEngine:
     def write(self, work: Work, path: str) -> Written:
         """Stream what the work keeps into one Parquet file at `path`."""
         faults.reach("engine.write")
-        connection = self._connection
-        for at in range(len(work.rules)):
-            connection.execute(f"CREATE OR REPLACE TEMP SEQUENCE penstock_rule_{at}")
-        connection.execute("SET enable_profiling='no_output'")
         try:
-            outcome = connection.execute(_copy_sql(work, path)).fetchall()[0]
-            profile = json.loads(connection.get_profiling_information(format="json"))
+            outcome, profile = self._copy(work, path)
+        except duckdb.OutOfMemoryException:
+            outcome, profile = self._copy_on_one_thread(work, path)
         except duckdb.Error as error:
             raise _translated(error) from error
-        finally:
-            connection.execute("PRAGMA disable_profiling")
         rejected = self._rejected(work.source.width)
         return Written(
             rows_in=_scanned(profile) + len(rejected),
@@ -107,6 +108,34 @@ class DuckDBEngine:
             rejected=rejected,
             bytes=int(outcome[2]),
         )
+
+    def _copy(self, work: Work, path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Run the COPY; gives its statistics and the query's profile."""
+        connection = self._connection
+        self._forget_rejects()
+        for at in range(len(work.rules)):
+            connection.execute(f"CREATE OR REPLACE TEMP SEQUENCE penstock_rule_{at}")
+        connection.execute("SET enable_profiling='no_output'")
+        try:
+            outcome = connection.execute(_copy_sql(work, path)).fetchall()[0]
+            return outcome, json.loads(connection.get_profiling_information(format="json"))
+        finally:
+            connection.execute("PRAGMA disable_profiling")
+
+    def _copy_on_one_thread(self, work: Work, path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Memory is needed per thread: very wide files fit when one thread does it all."""
+        self._connection.execute("SET threads=1")
+        try:
+            return self._copy(work, path)
+        except duckdb.OutOfMemoryException as error:
+            raise BadFileError(
+                f"{work.source.width:,} columns do not fit into {self._memory} of memory",
+                hint=f"allow more with the environment variable {MEMORY_VARIABLE}, such as {MEMORY_VARIABLE}=2GB",
+            ) from error
+        except duckdb.Error as error:
+            raise _translated(error) from error
+        finally:
+            self._connection.execute(f"SET threads={self._threads}")
 
     def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
         """The rows that some rules set aside, in file order."""

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from penstock.errors import BadFileError
 from penstock.naming import did_you_mean
 
+RESERVED = "__penstock_"
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 256 * 1024
 SAMPLE_RECORDS = 1000
@@ -125,6 +126,9 @@ def read_header(head: bytes, dialect: Dialect, *, whole: bool) -> list[str]:
         if not name:
             message = f"line 1: column {at} has no name"
             raise BadFileError(message, hint="give every column a name and deliver the file again")
+        if name.lower().startswith(RESERVED):
+            message = f'line 1: the name "{name}" is taken by the system'
+            raise BadFileError(message, hint=f"names must not start with {RESERVED}")
         if name.lower() in seen:
             message = f'line 1: columns {seen[name.lower()]} and {at} are both called "{name}"'
             raise BadFileError(message, hint="names must differ by more than upper and lower case")

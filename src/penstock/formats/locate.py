@@ -1,8 +1,7 @@
-"""Where records stand in a CSV file: line, byte and raw text of the n-th record.
+"""Where records stand in a CSV file: line, byte and raw text of the n-th record, and its fields.
 
-Records end at line ends outside quotes. With doubled quotes inside quoted fields that is where an even number of
-quotes has been seen, which holds for every well-formed record; records that are not well-formed are known by their
-byte offset.
+Records end at line ends outside quotes, and a field is quoted when a quote is the first thing in it, as the engine
+reads it; a quote later in a field is text. Records that are not well-formed are known by their byte offset.
 """
 
 from __future__ import annotations
@@ -11,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from penstock.formats.csv import Dialect
+
 _CHUNK = 1 << 20
+_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -23,56 +25,142 @@ class Located:
     raw: bytes
 
 
-def locate_records(file: BinaryIO, quote: str, wanted: Iterator[int], refused: dict[int, int]) -> Iterator[Located]:
+def locate_records(
+    file: BinaryIO, dialect: Dialect, width: int, wanted: Iterator[int], refused: dict[int, int]
+) -> Iterator[Located]:
     """Find the records with the ordinals `wanted` (ascending) in one pass over the file.
 
     Args:
         file: Open at the start.
-        quote: The quote character.
+        dialect: How the file is written.
+        width: Number of columns; only where it is 1 is a blank line a record.
         wanted: Ordinals among the records that were read, header excluded, from 1.
         refused: Records that the reader refused, which have no ordinal: byte offset to length in bytes.
     """
     target = next(wanted, None)
-    mark = quote.encode()
-    ordinal, line, offset = -1, 1, 0
-    record, first_line, start = b"", 1, 0
-    inside = 0  # 1 between an opening quote and its closing one
-    while target is not None and (text := file.readline()):
-        if not record and offset in refused:
-            text += _rest(file, refused[offset] - len(text))
-            line, offset = line + text.count(b"\n"), offset + len(text)
+    ordinal = 0  # of the header
+    for found in _records(file, dialect, refused) if target is not None else ():
+        if width > 1 and not found.raw:
+            continue
+        if ordinal == target:
+            yield found
+            target = next(wanted, None)
+            if target is None:
+                return
+        ordinal += 1
+
+
+def _records(file: BinaryIO, dialect: Dialect, refused: dict[int, int]) -> Iterator[Located]:
+    """Every record, the header and blank lines included, without those that were refused."""
+    delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
+    line, offset = 1, 0
+    parts: list[bytes] = []
+    first_line, start, skipped_to = 1, 0, 0
+    inside = False
+    for text in _lines(file):
+        if not parts:
             first_line, start = line, offset
+            skipped_to = max(skipped_to, offset + refused.get(offset, 0))
+        line, offset = line + 1, offset + len(text)
+        if start < skipped_to:
             continue
-        record += text
-        line += 1
-        offset += len(text)
-        inside ^= text.count(mark) & 1
+        parts.append(text)
+        if inside or quote in text:
+            inside = _ends_inside(text.removeprefix(_MARK) if start == 0 else text, inside, delimiter, quote)
+        if not inside:
+            yield Located(first_line, start, b"".join(parts).rstrip(b"\r\n"))
+            parts = []
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines with their ends, as the file ends them: line feed, with or without carriage return, or that one alone."""
+    chunk = file.read(_CHUNK)
+    end = _line_end(chunk)
+    rest = b""
+    while chunk:
+        *lines, rest = (rest + chunk).split(end)
+        for line in lines:
+            yield line + end
+        chunk = file.read(_CHUNK)
+    if rest:
+        yield rest
+
+
+def _line_end(text: bytes) -> bytes:
+    return b"\n" if b"\n" in text or b"\r" not in text else b"\r"
+
+
+def _ends_inside(text: bytes, inside: bool, delimiter: bytes, quote: bytes) -> bool:  # noqa: FBT001 - a state
+    """Whether quotes are open at the end of a line that starts `inside` them or at the start of a field."""
+    at = 0
+    while True:
+        if not inside:
+            at = _after_spaces(text, at)
+            inside = text.startswith(quote, at)
+            at += len(quote) * inside
         if inside:
-            continue
-        if record.strip(b"\r\n"):
-            ordinal += 1
-            if ordinal == target:
-                yield Located(first_line, start, record.rstrip(b"\r\n"))
-                target = next(wanted, None)
-        record, first_line, start = b"", line, offset
+            at = _closing(text, at, quote)
+            if at < 0:
+                return True
+            inside = False
+        at = text.find(delimiter, at)
+        if at < 0:
+            return False
+        at += len(delimiter)
 
 
-def _rest(file: BinaryIO, missing: int) -> bytes:
-    """Read on to the end of the line in which a refused record ends."""
-    return file.read(missing) + file.readline() if missing > 0 else b""
+def _after_spaces(text: bytes, at: int) -> int:
+    while text.startswith(b" ", at):
+        at += 1
+    return at
+
+
+def _closing(text: bytes, at: int, quote: bytes) -> int:
+    """Position after the quote that closes the field; -1 when it stays open. Two quotes are one, as text."""
+    while (at := text.find(quote, at)) >= 0:
+        at += len(quote)
+        if not text.startswith(quote, at):
+            return at
+        at += len(quote)
+    return -1
+
+
+def cut(record: bytes, dialect: Dialect) -> list[str]:
+    """Cut a well-formed record into its fields."""
+    delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
+    record = record.removeprefix(_MARK)
+    fields: list[str] = []
+    at = 0
+    while True:
+        start = _after_spaces(record, at)
+        if record.startswith(quote, start):
+            start += len(quote)
+            at = _closing(record, start, quote)
+            field = record[start : at - len(quote)] if at >= 0 else record[start:]
+            field = field.replace(quote + quote, quote)
+            at = record.find(delimiter, at) if at >= 0 else -1
+        else:
+            start, at = at, record.find(delimiter, at)
+            field = record[start:at] if at >= 0 else record[start:]
+        fields.append(field.decode("utf-8", "backslashreplace"))
+        if at < 0:
+            return fields
+        at += len(delimiter)
 
 
 def locate_offsets(file: BinaryIO, offsets: list[tuple[int, int]]) -> Iterator[Located]:
     """Find the line and the bytes of records by (offset, length), ascending, in one pass over the file."""
     line, at = 1, 0
+    end = b""
     for offset, length in offsets:
         while at < offset:
             chunk = file.read(min(_CHUNK, offset - at))
             if not chunk:
                 return
-            line += chunk.count(b"\n")
+            end = end or _line_end(chunk)
+            line += chunk.count(end)
             at += len(chunk)
         raw = file.read(length)
         yield Located(line, offset, raw)
-        line += raw.count(b"\n")
+        line += raw.count(end or b"\n")
         at += len(raw)

@@ -24,11 +24,11 @@ WORDS = {
     "VARCHAR": "text",
 }
 _BOOLEANS = ("true", "false", "True", "False", "TRUE", "FALSE")
-_INTEGER = re.compile(r"^-?(?:0|[1-9][0-9]*)$")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _EXPONENT = r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*[eE][-+]?[0-9]+|[eE][-+][0-9]+)"
-_NUMBER = re.compile(r"^[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$")
-_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
-_STAMP_PYTHON = re.compile(f"^{_STAMP}$")
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
+_DATE_LENGTH = 10
 _BIGINT = range(-(2**63), 2**63)
 _EXACT_LENGTH = 16
 
@@ -52,19 +52,25 @@ def holds_sql(kind: str, text: str, value: str | None = None) -> str:
         return "true"
     if kind == "BOOLEAN":
         return f"{text} IN {_BOOLEANS}"
-    if kind in {"BIGINT", "DATE"}:
+    if kind == "BIGINT":
         return f"coalesce(CAST({value} AS VARCHAR) = {text}, false)"
+    if kind == "DATE":  # the length keeps out what the engine also writes as it reads: infinity, and years BC
+        return f"coalesce(strlen({text}) = {_DATE_LENGTH} AND CAST({value} AS VARCHAR) = {text}, false)"
     if kind == "DOUBLE":
         return _double_sql(text, value)
-    return f"CASE WHEN {value} IS NULL THEN false ELSE regexp_full_match({text}, '{_STAMP}') END"
+    return f"CASE WHEN {value} IS NULL OR {text} < '0001' THEN false ELSE regexp_full_match({text}, '{_STAMP}') END"
 
 
 def _double_sql(text: str, value: str) -> str:
     """Cheap tests decide for plain decimals; only the rest meets a regular expression, which is slow."""
-    odd = " OR ".join(f"contains({text}, '{char}')" for char in ("e", "E", "_", " "))
+    odd = " OR ".join(f"contains({text}, '{char}')" for char in ("e", "E", "_"))
     zeros = " OR ".join(f"({text} >= '{sign}00' AND {text} < '{sign}0:')" for sign in ("", "-", "+"))
-    plain = f"({text} > ' ~' AND {text} < ':' AND NOT ({zeros}) AND NOT ({odd}))"
-    exact = f"CASE WHEN strlen({text}) <= {_EXACT_LENGTH} THEN true ELSE CAST({value} AS VARCHAR) = {text} END"
+    signs = f"({text} >= '+-' AND {text} < '+.')"
+    blank_end = f"{text}[-1] < '.'"
+    plain = f"({text} > ' ~' AND {text} < ':' AND NOT ({zeros} OR {signs} OR {odd} OR {blank_end}))"
+    digits = f"(strlen({text}) = {_EXACT_LENGTH} AND {text} >= '0' AND NOT contains({text}, '.'))"
+    short = f"strlen({text}) <= {_EXACT_LENGTH} AND NOT {digits}"
+    exact = f"CASE WHEN {short} THEN true ELSE CAST({value} AS VARCHAR) = {text} END"
     exponent = f"regexp_full_match({text}, '{_EXPONENT}')"
     return f"coalesce(isfinite({value}) AND {exact} AND CASE WHEN {plain} THEN true ELSE {exponent} END, false)"
 
@@ -75,14 +81,16 @@ def is_type(kind: str, text: str) -> bool:
 
 
 def _is_bigint(text: str) -> bool:
-    return bool(_INTEGER.match(text)) and int(text) in _BIGINT and text != "-0"
+    return bool(_INTEGER.fullmatch(text)) and int(text) in _BIGINT and text != "-0"
 
 
 def _is_double(text: str) -> bool:
-    if not _NUMBER.match(text) or (("e" in text or "E" in text) and not re.fullmatch(_EXPONENT, text)):
+    if not _NUMBER.fullmatch(text) or (("e" in text or "E" in text) and not re.fullmatch(_EXPONENT, text)):
         return False
+    digits = len(text) == _EXACT_LENGTH and text >= "0" and "." not in text
+    short = len(text) <= _EXACT_LENGTH and not digits
     value = float(text)
-    return abs(value) != float("inf") and (len(text) <= _EXACT_LENGTH or repr(value) == text)
+    return abs(value) != float("inf") and (short or repr(value) == text)
 
 
 def _is_date(text: str) -> bool:
@@ -93,10 +101,10 @@ def _is_date(text: str) -> bool:
 
 
 def _is_timestamp(text: str) -> bool:
-    if not _STAMP_PYTHON.match(text):
+    if not re.fullmatch(_STAMP, text):
         return False
     try:
-        datetime.fromisoformat(text.replace("T", " ").ljust(19, ":")[: len(text)])
+        datetime.fromisoformat(text)
     except ValueError:
         return False
     return True

@@ -6,15 +6,13 @@ the arrival is finished: queries ask the state store which of these files belong
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from penstock.engines import Engine, Rejected, SetAside, Work, Written
-from penstock.formats import Dialect, Located, locate_offsets, locate_records
+from penstock.formats import Dialect, Located, cut, locate_offsets, locate_records
 from penstock.naming import TableName
 from penstock.quality.accounting import MALFORMED
 from penstock.storage import Zone
@@ -73,7 +71,7 @@ def _by_rule(
     refused = {record.offset: len(record.raw.encode("utf-8", "surrogatepass")) for record in rejected}
     wanted = ordinals()
     with raw.open(key) as file:
-        for found in locate_records(file, dialect.quote, wanted, refused):
+        for found in locate_records(file, dialect, work.source.width, wanted, refused):
             yield _set_aside_row(key, work, waiting.popleft(), found, dialect)
     for _ in wanted:
         pass  # what is left was not found in the file: its cells are kept, its line is not known
@@ -85,7 +83,7 @@ def _set_aside_row(key: str, work: Work, row: SetAside, found: Located | None, d
     rule = work.rules[row.rule]
     value = "" if rule.cell is None else str(row.cells[rule.cell] or "")
     reason = rule.reason.replace("{value}", value if len(value) <= SHOWN_VALUE else value[: SHOWN_VALUE - 1] + "…")
-    if found is not None and _cells(found.raw, dialect) != [cell or "" for cell in row.cells]:
+    if found is not None and not _is_same(found, row, dialect):
         found = None
     raw = _text(found.raw) if found else dialect.delimiter.join(cell or "" for cell in row.cells)
     return _row(key, found, rule.column, rule.name, reason, raw)
@@ -103,9 +101,10 @@ def _row(key: str, found: Located | None, column: str | None, rule: str, reason:
     }
 
 
-def _cells(raw: bytes, dialect: Dialect) -> list[str]:
-    text = _text(raw.removeprefix(b"\xef\xbb\xbf"))
-    return next(csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote), [])
+def _is_same(found: Located, row: SetAside, dialect: Dialect) -> bool:
+    """Whether a record has the row's cells; the engine passes over an empty field behind the last one."""
+    cells = [cell or "" for cell in row.cells]
+    return cut(found.raw, dialect) in (cells, [*cells, ""])
 
 
 def _text(raw: bytes) -> str:

@@ -78,10 +78,6 @@ class Result:
         """The next `count` rows; an empty list at the end."""
         return _run(lambda: self._relation.fetchmany(count))
 
-    def write_parquet(self, path: str) -> None:
-        """Write all rows to a new Parquet file, Snappy-compressed."""
-        _run(lambda: self._relation.write_parquet(path, compression="snappy"))
-
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         """Rows as plain tuples, streamed."""
         while rows := self.fetchmany(1000):

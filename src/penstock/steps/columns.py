@@ -11,7 +11,12 @@ from penstock.steps.frame import Frame
 
 def rename(frame: Frame, names: dict[str, str]) -> Frame:
     """Rename columns; names that are not there are passed over."""
-    wanted = {old.lower(): new for old, new in names.items()}
+    wanted: dict[str, str] = {}
+    for old, new in names.items():
+        frame.check_free(new)
+        if wanted.setdefault(old.lower(), new) != new:
+            message = f'{frame.place}: the column "{old}" gets two names'
+            raise BadFileError(message, hint="upper and lower case are alike; keep one of the two")
     fields = tuple(replace(field, name=wanted.get(field.name.lower(), field.name)) for field in frame.fields)
     lower = [field.name.lower() for field in fields]
     doubled = next((field.name for field in fields if lower.count(field.name.lower()) > 1), None)
@@ -26,7 +31,11 @@ def rename(frame: Frame, names: dict[str, str]) -> Frame:
 
 def keep(frame: Frame, names: list[str]) -> Frame:
     """Keep only these columns, in this order."""
-    return frame.layer(tuple(frame.find(name) for name in names), {})
+    fields = tuple(frame.find(name) for name in names)
+    if len({field.name for field in fields}) < len(fields):
+        message = f"{frame.place}: a column is named twice"
+        raise BadFileError(message, hint="name every column once; upper and lower case are alike")
+    return frame.layer(fields, {})
 
 
 def drop(frame: Frame, names: list[str]) -> Frame:

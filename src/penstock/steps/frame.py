@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from penstock.engines import FATE, ORDINAL, SOURCE, Rule, raw_column
 from penstock.errors import BadFileError
+from penstock.formats import RESERVED
 from penstock.naming import did_you_mean, identifier
 from penstock.steps.expressions import columns_of
 
@@ -73,6 +74,16 @@ class Frame:
         """
         for name in columns_of(expression):
             self.find(name)
+
+    def check_free(self, name: str) -> None:
+        """Make sure that a column may be called `name`.
+
+        Raises:
+            BadFileError: The system's own columns are called like that.
+        """
+        if name.lower().startswith(RESERVED):
+            message = f'{self.place}: the name "{name}" is taken by the system'
+            raise BadFileError(message, hint=f"names must not start with {RESERVED}")
 
     def type_of(self, field: Field) -> str:
         """The field's type, asking the engine where it is not known."""

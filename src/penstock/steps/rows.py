@@ -40,8 +40,8 @@ def filter_rows(frame: Frame, expression: str) -> Frame:
     if not frame.guarded:
         return frame.set_aside([(f"NOT coalesce(CAST(({expression}\n) AS BOOLEAN), false)", dropped)])
     failed = Rule(f"filter {expression}", "quarantined", f"the condition {expression} cannot be computed")
-    outcome = frame.with_field(Field(OUTCOME, None), tried(expression)).set_aside(
-        [(f"{OUTCOME} IS NULL", failed), (f"NOT coalesce(CAST({OUTCOME}.v AS BOOLEAN), false)", dropped)]
+    outcome = frame.with_field(Field(OUTCOME, None), tried(f"CAST(({expression}\n) AS BOOLEAN)")).set_aside(
+        [(f"{OUTCOME} IS NULL", failed), (f"NOT coalesce({OUTCOME}.v, false)", dropped)]
     )
     return outcome.without(OUTCOME)
 

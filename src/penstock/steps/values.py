@@ -24,7 +24,7 @@ TYPES = {
 _INTEGER = "[-+]?[0-9]+"
 _NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
 _DATE = "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-_TIME = r"([ T][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?"
+_TIME = r"([ T](?:[01]?[0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)?"
 _NAMED_MOMENTS = "('epoch', 'infinity', '-infinity')"
 
 
@@ -74,7 +74,7 @@ def _read(frame: Frame, name: str, kind: str, layout: str | None, step: str) -> 
         frame = frame.with_field(replace(field, type="VARCHAR"), f"CAST({column} AS VARCHAR)")
     value, refused = reading_sql(kind, column, layout, OUTCOME)
     words = WORDS.get(kind, f"a {kind.lower()}") if layout is None else f"a {kind.lower()} written as {layout}"
-    rule = Rule(f"{step} {name}", "quarantined", f'{name}: "{{value}}" is not {words}', field.origin, field.cell)
+    rule = Rule(f"{step} {name}", "quarantined", f"{_found(field)} is not {words}", field.origin, field.cell)
     computed = frame.with_field(Field(OUTCOME, kind), value).set_aside([(refused, rule)])
     return computed.with_field(replace(field, type=kind), OUTCOME).without(OUTCOME)
 
@@ -99,6 +99,8 @@ def reading_sql(kind: str, text: str, layout: str | None, value: str) -> tuple[s
         as_it_stands = holds_sql(kind, text, value) if kind in WORDS else "false"
     if kind == "DOUBLE":
         close = f"isfinite({value}) AND {close}"
+    elif kind in {"DATE", "TIMESTAMP"}:
+        close = f"coalesce(year({value}) BETWEEN 1 AND 9999, false) AND {close}"
     refused = (
         f"CASE WHEN {text} IS NULL OR {as_it_stands} THEN false WHEN {value} IS NULL THEN NOT {blank_sql(text)} "
         f"ELSE NOT ({close}) END"
@@ -119,15 +121,22 @@ def _convert(frame: Frame, field: Field, kind: str) -> Frame:
     if kind == "VARCHAR":
         return frame.with_field(Field(field.name, kind), f"CAST({column} AS VARCHAR)")
     value = f"TRY_CAST({column} AS {kind})"
-    reason = f'{field.name}: "{{value}}" does not fit {kind} without loss'
+    reason = f"{_found(field)} does not fit {kind} without loss"
     rule = Rule(f"cast {field.name}", "quarantined", reason, field.origin, field.cell)
-    lost = f"({column} IS NOT NULL AND NOT coalesce({value} = {column}, false))"
+    back = f"TRY_CAST({value} AS {frame.type_of(field)})"
+    lost = f"({column} IS NOT NULL AND NOT coalesce({back} = {column}, false))"
     return frame.set_aside([(lost, rule)]).with_field(Field(field.name, kind), value)
+
+
+def _found(field: Field) -> str:
+    """Start of a reason: the column and, where it is still the file's, the value found."""
+    return f"{field.name}: its value" if field.cell is None else f'{field.name}: "{{value}}"'
 
 
 def derive(frame: Frame, expressions: dict[str, str]) -> Frame:
     """Compute columns, one after the other: an expression may use those derived before it."""
     for name, expression in expressions.items():
+        frame.check_free(name)
         frame.check_columns(expression)
         if not frame.guarded:
             frame = frame.with_field(Field(name, None), f"({expression}\n)")
@@ -140,17 +149,18 @@ def derive(frame: Frame, expressions: dict[str, str]) -> Frame:
 
 def bucket(frame: Frame, declared: Bucket) -> Frame:
     """Sort a number into named ranges."""
+    frame.check_free(declared.into)
     field = frame.find(declared.column)
     column = identifier(field.name)
     number = column
     if frame.type_of(field) == "VARCHAR":
         value, refused = reading_sql("DOUBLE", column, None, OUTCOME)
-        reason = f'{field.name}: "{{value}}" is not a number'
+        reason = f"{_found(field)} is not a number"
         rule = Rule(f"bucket {declared.into}", "quarantined", reason, field.origin, field.cell)
         frame, number = frame.with_field(Field(OUTCOME, "DOUBLE"), value).set_aside([(refused, rule)]), OUTCOME
     *_, last = declared.upto.values()
     if last is not None:
-        reason = f'{field.name}: "{{value}}" is above every bound of {declared.into}'
+        reason = f"{_found(field)} is above every bound of {declared.into}"
         rule = Rule(f"bucket {declared.into}", "quarantined", reason, field.origin, field.cell)
         frame = frame.set_aside([(f"{number} > {last!r}", rule)])
     cases = " ".join(

@@ -120,13 +120,14 @@ def _move_without_replacing(local: str, path: Path) -> None:
     Path(local).unlink()
 
 
-def settled(version: FileVersion, quiet_ms: int = 50) -> bool:
-    """Whether the file has been left alone for `quiet_ms`.
+def wait_until_settled(version: FileVersion, quiet: float = 0.05) -> None:
+    """Wait until the file's last change lies `quiet` seconds back; at once for almost every file.
 
     A file system's clock ticks in milliseconds: within one tick a file can change without its times changing. Once a
-    tick has passed since the last change, the next change is sure to show.
+    tick has passed since the last change, the next change is sure to show. This is real time, never a held clock.
     """
-    return abs(time.time_ns() - int(version.mark.split("-")[2])) > quiet_ms * 1_000_000
+    changed = int(version.mark.split("-")[2]) / 1e9
+    time.sleep(min(max(changed + quiet - time.time(), 0.0), quiet))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -31,9 +31,7 @@ _IGNORED_REASON = "# Made by Penstock out of raw/ and lake.yaml."
 _NOT_TEXT_IN_YAML = {"null", "true", "false"}
 
 
-def create(
-    template: str, directory: Path, *, sample_data: bool = False, rows: int | None = None
-) -> list[Path]:
+def create(template: str, directory: Path, *, sample_data: bool = False, rows: int | None = None) -> list[Path]:
     """Make a lake from a template.
 
     Args:

@@ -1,0 +1,95 @@
+"""`penstock logs`: one line per file, as it happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from penstock.cli.layout import text_width
+from penstock.cli.output import dim, emit, say
+from penstock.cli.session import Session, json_option, table_named
+from penstock.cli.words import counted, lasted, moment
+from penstock.naming import printable
+
+if TYPE_CHECKING:
+    from penstock.lake import Lake
+
+
+@click.command("logs")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
+@click.option("--table", metavar="TABLE", help="Only files of this table.")
+@click.option(
+    "--lines", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="The last N lines."
+)
+@json_option("Print JSON, one object a line: {time, event, table, file, ...}.")
+@click.pass_obj
+def command(session: Session, table: str | None, lines: int, *, follow: bool) -> None:
+    """Show one line per file: when, table, file, and where its rows went."""
+    with session.open() as lake:
+        name = str(table_named(lake, table)) if table else None
+        events = lake.journal.tail(lines, name)
+        width = max((text_width(_subject(event)) for event in events), default=0)
+        for event in events:
+            _show(event, width, as_json=session.json)
+        if not events and not follow:
+            say(f"nothing has happened yet; {session.call} run makes it happen", err=True)
+        try:
+            for event in _coming(lake, name) if follow else ():
+                _show(event, width, as_json=session.json)
+        except KeyboardInterrupt:
+            return
+
+
+def _coming(lake: Lake, table: str | None) -> Iterator[dict[str, Any]]:
+    return lake.journal.follow(table)
+
+
+def _show(event: dict[str, Any], width: int, *, as_json: bool) -> None:
+    if as_json:
+        emit(event, indent=None)
+    else:
+        subject = _subject(event)
+        blank = " " * max(0, width - text_width(subject))
+        say(f"{dim(_time(event))}  {subject}{blank}  {told(event)}")
+
+
+def _time(event: dict[str, Any]) -> str:
+    try:
+        return moment(datetime.fromisoformat(str(event["time"])).timestamp())
+    except (KeyError, ValueError):
+        return "?"
+
+
+def _subject(event: dict[str, Any]) -> str:
+    return f"{printable(str(event.get('table', '?')))}  {printable(str(event.get('file', '?')))}"
+
+
+def told(event: dict[str, Any]) -> str:
+    """What happened to a file, in one phrase."""
+    match event.get("event"):
+        case "finished":
+            return _finished(event)
+        case "failed":
+            wait = lasted(float(event.get("retry_in", 0)))
+            return f"attempt {event.get('attempt')} failed, again in {wait}: {printable(str(event.get('reason')))}"
+        case "dead":
+            return f"dead: {printable(str(event.get('reason')))}"
+        case other:
+            return printable(str(other))
+
+
+def _finished(event: dict[str, Any]) -> str:
+    dropped = sum(event.get("rows_dropped", {}).values())
+    parts = [f"{counted(event['rows_in'], 'row')} in"]
+    if event["rows_out"]:
+        parts.append(f"{event['rows_out']:,} out")
+    if dropped:
+        parts.append(f"{dropped:,} dropped")
+    if event["rows_quarantined"]:
+        parts.append(f"{event['rows_quarantined']:,} quarantined")
+    if not event["rows_out"]:
+        parts.append("nothing written: no row was left")
+    return ", ".join(parts)

@@ -1,0 +1,140 @@
+"""The group of commands: finds the lake, loads the one command that was asked for, and says how it ended.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 something ended dead, 70 a defect of the product, 130 and 143
+stopped by Ctrl-C and by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from penstock import __version__
+from penstock.cli import output
+from penstock.cli.session import Session
+from penstock.errors import PenstockError
+
+FAILED = 1
+DEFECT = 70
+INTERRUPTED = 130
+
+COMMANDS = {
+    "init": "Make a lake from a template.",
+    "check": "Validate lake.yaml; all problems at once.",
+    "run": "Process every file that is new in raw/.",
+    "query": "Ask in SQL.",
+    "tables": "List the tables.",
+    "show": "Tell all about one table.",
+    "status": "Say what waits and what is done.",
+    "runs": "List past runs and where the rows went.",
+    "logs": "Show one line per file, as it happened.",
+    "schema": "Print the JSON Schema of lake.yaml, for editors.",
+}
+EPILOG = """\
+Tables and what the product knows of itself are SQL: penstock query "SELECT * FROM penstock.runs". All times are UTC.
+
+Completion in bash: eval "$(_PENSTOCK_COMPLETE=bash_source penstock)"; zsh and fish likewise.
+"""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Names, in the order in which one needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"penstock.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest the closest one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="A folder with a lake.yaml is a data lake: files land in raw/, rows of tables come out, SQL asks them.",
+)
+@click.option("-C", "--directory", metavar="DIR", default=".", help="The lake's folder; here, when left out.")
+@click.version_option(__version__, "-V", "--version", message="penstock %(version)s")
+@click.pass_obj
+def penstock(session: Session, directory: str) -> None:
+    """Keep the folder for the command."""
+    session.folder = Path(directory)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and give its exit code."""
+    session = Session()
+    output.prepare()
+    try:
+        code = penstock.main(arguments, prog_name="penstock", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return output.usage_error(error)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _leave_quietly()
+    except Exception as error:  # noqa: BLE001 - the last place where an error can be put into words
+        return _failed(error, session)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception, session: Session) -> int:
+    """Put an error into words; nothing that was to be expected shows a traceback."""
+    if isinstance(error, RuntimeError) and str(error) == "Query interrupted":  # DuckDB's word for Ctrl-C
+        return INTERRUPTED
+    known = _known(error)
+    if known is not None:
+        output.error(known, as_json=session.json)
+        return FAILED
+    if os.environ.get("PENSTOCK_DEBUG"):
+        raise error
+    defect = PenstockError(
+        f"{type(error).__name__}: {error}",
+        where="internal error",
+        hint="this is a defect of penstock; run with PENSTOCK_DEBUG=1 for the traceback",
+    )
+    output.error(defect, as_json=session.json)
+    return DEFECT
+
+
+def _known(error: Any) -> PenstockError | None:
+    if isinstance(error, PenstockError):
+        return error
+    if isinstance(error, OSError):
+        hint = "a lake needs a folder that may be read and written"
+        return PenstockError(error.strerror or str(error), where=str(error.filename or ""), hint=hint)
+    if type(error).__module__ == "sqlite3":
+        hint = "the lake's folder must be writable and on a disk with space left"
+        return PenstockError(f"the state store or catalog cannot be used: {error}", hint=hint)
+    return None
+
+
+def _leave_quietly() -> NoReturn:
+    """Nobody reads on: leave without a word, and without a complaint when Python flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(FAILED)

@@ -1,0 +1,115 @@
+"""`penstock query`: SQL over the tables and over what the product knows of itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TextIO
+
+import click
+
+from penstock.cli.output import say
+from penstock.cli.session import Session
+from penstock.cli.words import counted, lasted
+from penstock.errors import PenstockError, QueryError
+
+if TYPE_CHECKING:
+    from penstock.lake import Lake
+
+SHOWN_ROWS = 1000
+
+
+@click.command("query")
+@click.argument("sql", metavar="SQL")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "parquet"]),
+    default="table",
+    help="How the rows are written. A table for people, when left out.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Write at most N rows; on a terminal 1,000.")
+@click.pass_obj
+def command(session: Session, sql: str, form: str, output: Path | None, limit: int | None) -> None:
+    """Ask in SQL, DuckDB's dialect; SQL may be - for standard input.
+
+    Queries only read. They see the lake's tables and penstock.tables, columns, arrivals, runs, dead_letters and
+    quarantine. JSON is one array of objects, CSV follows RFC 4180 with nulls as nothing and empty text as "".
+    """
+    from penstock.cli.writers import WRITERS, Wanted, write_parquet
+
+    binary = form == "parquet"
+    if binary and output is None and sys.stdout.isatty():
+        message = "a terminal cannot show Parquet: name a file with --output, or pipe it into one"
+        raise click.UsageError(message)
+    statement = _utf8(sys.stdin.buffer.read() if sql == "-" else os.fsencode(sql))
+    people = output is None and form == "table" and sys.stdout.isatty()
+    limit = SHOWN_ROWS if limit is None and people else limit
+    with session.open() as lake:
+        started = lake.clock.now()
+        result = lake.query(statement)
+        if binary:
+            with _binary(output) as file:
+                rows = write_parquet(result, file, limit)
+        else:
+            with _text(output) as text:
+                terminal = output is None and sys.stdout.isatty()
+                rows = WRITERS[form](result, text, Wanted(limit, terminal=terminal))
+        spent = lake.clock.now() - started
+        if limit is not None and rows == limit and form == "table":
+            _say_left_out(lake, statement, rows)
+    if form == "table" or output is not None:
+        to = f", written to {output}" if output else ""
+        say(f"{counted(rows, 'row')} in {lasted(spent)}{to}", err=True)
+
+
+def _utf8(sql: bytes) -> str:
+    try:
+        return sql.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"the SQL is not UTF-8 text (byte {error.start})"
+        raise QueryError(message) from None
+
+
+def _say_left_out(lake: Lake, statement: str, rows: int) -> None:
+    """Say how many rows are not shown, where that can be counted."""
+    try:
+        total = lake.query(f"SELECT count(*) FROM ({statement.strip().rstrip(';')}\n)").fetchall()[0][0]  # noqa: S608 - it is the person's own SQL
+    except PenstockError:
+        say("there may be more rows: --limit N shows more", err=True)
+        return
+    if total > rows:
+        say(f"{counted(total - rows, 'more row')} left out: --limit N shows more, --format csv writes all", err=True)
+
+
+@contextmanager
+def _text(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    with _whole(output) as part, part.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+        yield file
+
+
+@contextmanager
+def _binary(output: Path | None) -> Iterator[BinaryIO]:
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    with _whole(output) as part, part.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def _whole(output: Path) -> Iterator[Path]:
+    """A name to write under; the file appears as `output` only once it is whole."""
+    part = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        yield part
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,173 @@
+"""What a run did: where every row went, what people should know, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from penstock.arrivals import Discovery, Summary
+from penstock.cli import output
+from penstock.cli.words import counted, lasted
+from penstock.naming import printable
+from penstock.state import Accounting
+
+if TYPE_CHECKING:
+    from penstock.cli.session import Session
+    from penstock.lake import Lake
+    from penstock.naming import TableName
+
+MILLISECOND = 1000
+LISTED = 10
+
+
+class Report:
+    """Gathers what happens during a run and puts it into words or JSON."""
+
+    def __init__(self, lake: Lake, tables: list[TableName]) -> None:
+        """Start the clock, and listen."""
+        self._lake = lake
+        self._tables = tables
+        self._started = lake.clock.now()
+        self._empty: list[str] = []
+        self._waiting_at_start = 0
+        self._waiting = 0
+        self._seconds = 0.0
+        self.discovery = Discovery()
+        self.summary = Summary()
+        self.signal = 0
+        lake.signals.listen("finished", self._note_empty)
+
+    def _note_empty(self, event: dict[str, Any]) -> None:
+        if not event["rows_out"]:
+            self._empty.append(event["file"])
+
+    def count_waiting(self) -> int:
+        """How many files wait, or are worked on by others."""
+        self._waiting_at_start = self._count()
+        return self._waiting_at_start
+
+    def _count(self) -> int:
+        return sum(len(self._lake.state.arrivals.find(name, ("pending", "working"))) for name in self._tables)
+
+    def end(self, summary: Summary, signal: int) -> None:
+        """Take the run's outcome; `signal` is the one that stopped it, or 0."""
+        self.summary, self.signal = summary, signal
+        self._waiting = self._count()
+        self._seconds = self._lake.clock.now() - self._started
+
+    @property
+    def total(self) -> Accounting:
+        """The account of all tables together."""
+        return sum(self.summary.accounts.values(), Accounting())
+
+    @property
+    def files(self) -> int:
+        """Files whose rows are in."""
+        return sum(self.summary.files.values())
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """What people should know, by file."""
+        empty = [(file, "nothing written: no row was left") for file in self._empty]
+        return [*self.summary.notes, *empty]
+
+    def facts(self) -> dict[str, Any]:
+        """The report as `--json` shows it; these names are stable."""
+        return {
+            "files": self.files,
+            **_account(self.total),
+            "tables": [
+                {"table": str(name), "files": self.summary.files.get(name, 0), **_account(figures)}
+                for name, figures in self.summary.accounts.items()
+            ],
+            "dead": [
+                {"table": str(arrival.table), "file": arrival.key, "reason": arrival.reason}
+                for arrival in self.summary.dead
+            ],
+            "notes": [{"file": file, "note": note} for file, note in self.notes],
+            "growing": self.discovery.growing,
+            "unclaimed": self.discovery.unclaimed,
+            "stopped": bool(self.signal),
+            "waiting": self._waiting,
+            "duration_ms": round(self._seconds * MILLISECOND),
+        }
+
+    def say(self, session: Session) -> None:
+        """Print the report for people."""
+        err = session.json
+        for name, figures in self.summary.accounts.items():
+            _say_account(str(name), self.summary.files.get(name, 0), figures, err=err)
+        self._say_files(err=err)
+        output.say(self._closing(), err=err)
+        output.next_steps(self._steps(session), err=err)
+
+    def _say_files(self, *, err: bool) -> None:
+        _say_list("note", [f"{file}: {note}" for file, note in self.notes], err=err)
+        _say_list("still being written, left for the next run", self.discovery.growing, err=err)
+        _say_list("no table wants", self.discovery.unclaimed, err=err)
+        _say_list("dead", [f"{dead.key}: {dead.reason}" for dead in self.summary.dead], err=err)
+
+    def _closing(self) -> str:
+        parts = []
+        if self.files:
+            parts.append(f"{counted(self.files, 'file')}, {_flow(self.total)} in {lasted(self._seconds)}")
+        if self.summary.dead:
+            parts.append(f"{counted(len(self.summary.dead), 'file')} dead")
+        if self.signal:
+            waiting = "no file waits" if not self._waiting else f"{counted(self._waiting, 'file')} wait"
+            parts.append(f"stopped; {waiting} for the next run")
+        if parts:
+            return "; ".join(parts)
+        if self._waiting_at_start:
+            return f"nothing left to do: another run has processed {counted(self._waiting_at_start, 'file')}"
+        return f"nothing new in {printable(self._lake.declaration.zones.raw)}/"
+
+    def _steps(self, session: Session) -> list[str]:
+        tables = [name for name, figures in self.summary.accounts.items() if figures.rows_out]
+        steps = [session.first_query(tables[0])] if tables else []
+        if self.total.quarantined:
+            steps.append(session.query("SELECT * FROM penstock.quarantine"))
+        if self.summary.dead:
+            steps.append(session.query("SELECT * FROM penstock.dead_letters"))
+        if self.signal and self._waiting:
+            steps.insert(0, f"{session.call} run")
+        return steps
+
+
+def _account(figures: Accounting) -> dict[str, Any]:
+    return {
+        "rows_in": figures.rows_in,
+        "rows_out": figures.rows_out,
+        "rows_dropped": figures.dropped,
+        "rows_quarantined": figures.quarantined,
+        "bytes_in": figures.bytes_in,
+        "bytes_out": figures.bytes_out,
+    }
+
+
+def _flow(figures: Accounting) -> str:
+    dropped = sum(figures.dropped.values())
+    return (
+        f"{counted(figures.rows_in, 'row')} in: {figures.rows_out:,} out, {dropped:,} dropped, "
+        f"{figures.quarantined:,} quarantined"
+    )
+
+
+def _say_account(table: str, files: int, figures: Accounting, *, err: bool) -> None:
+    """One line per place that rows went to; the lines below the first one add up to it."""
+    lines = [(figures.rows_in, f"rows in, from {counted(files, 'file')}"), (figures.rows_out, "out")]
+    lines += [(count, f"dropped: {printable(rule)}") for rule, count in figures.dropped.items()]
+    lines += [(figures.quarantined, "quarantined")] if figures.quarantined else []
+    width = max(len(f"{count:,}") for count, _ in lines)
+    output.say(output.bold(table), err=err)
+    for count, words in lines:
+        output.say(f"  {count:>{width},}  {words}", err=err)
+    output.say(err=err)
+
+
+def _say_list(title: str, entries: list[str], *, err: bool) -> None:
+    for entry in entries[:LISTED]:
+        output.say(f"{title}: {printable(entry)}", err=err)
+    if len(entries) > LISTED:
+        output.say(f"{title}: and {len(entries) - LISTED:,} more", err=err)
+    if entries:
+        output.say(err=err)

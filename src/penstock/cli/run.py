@@ -1,0 +1,95 @@
+"""`penstock run`: everything that is new becomes rows, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from penstock import faults
+from penstock.cli.output import emit
+from penstock.cli.session import Session, json_option, table_named
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from penstock.arrivals import Worker
+    from penstock.cli.report import Report
+
+DEAD = 3
+SIGNALLED = 128
+
+
+@click.command("run")
+@click.option("--table", "tables", metavar="TABLE", multiple=True, help="Only this table; may be repeated.")
+@click.option(
+    "--reprocess",
+    metavar="TABLE",
+    multiple=True,
+    help="Process all files of this table again, for example after its steps changed; may be repeated.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@json_option("Print {files, rows_in, ..., tables: [...], dead: [...], notes: [...], stopped, waiting, duration_ms}.")
+@click.pass_obj
+def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...], *, quiet: bool) -> int:
+    """Process every file that is new in raw/, once, and say where every row went.
+
+    Ctrl-C finishes the file at hand and leaves the others for the next run; once more leaves at once, which is safe,
+    too. Ends with 3 when a file ended dead: it is kept, with the reason, in penstock.dead_letters.
+    """
+    from penstock.cli.progress import show_progress
+    from penstock.cli.report import Report
+
+    faults.install_from_environment()
+    with session.open() as lake, _Stop(quiet=quiet) as stop:
+        again = [table_named(lake, name) for name in reprocess]
+        only = {table_named(lake, name) for name in tables}
+        chosen = {name: table for name, table in lake.declared.items() if not only or name in {*only, *again}}
+        report = Report(lake, list(chosen))
+        report.discovery = lake.discover()
+        worker = lake.worker()
+        for name in again:
+            worker.reprocess(name)
+        stop.worker = worker
+        with show_progress(lake, report.count_waiting(), shown=not (quiet or session.json)):
+            report.end(worker.drain(chosen), stop.signal)
+        return _tell(report, session, quiet=quiet)
+
+
+def _tell(report: Report, session: Session, *, quiet: bool) -> int:
+    if session.json:
+        emit(report.facts())
+    if not quiet:
+        report.say(session)
+    if report.signal:
+        return SIGNALLED + report.signal
+    return DEAD if report.summary.dead else 0
+
+
+class _Stop:
+    """Lets the first Ctrl-C or SIGTERM end the run in order, and the next one at once."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.worker: Worker | None = None
+        self.signal = 0
+        self._quiet = quiet
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if not self.signal:  # else the process is about to end, and may still be told to end at once
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal or self.worker is None:
+            os._exit(SIGNALLED + number)
+        self.signal = number
+        self.worker.stop()
+        if not self._quiet:
+            os.write(sys.stderr.fileno(), b"\nstopping after the file at hand; Ctrl-C leaves at once\n")

@@ -1,0 +1,80 @@
+"""What the commands of one call share: which lake, and whether a program reads the output."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from penstock.naming import printable
+
+if TYPE_CHECKING:
+    from penstock.lake import Lake
+    from penstock.naming import TableName
+
+
+@dataclass
+class Session:
+    """One call of the command line.
+
+    Attributes:
+        folder: The lake's folder.
+        json: Whether standard output is JSON; messages for people then go to standard error.
+    """
+
+    folder: Path = field(default_factory=Path)
+    json: bool = False
+
+    @property
+    def call(self) -> str:
+        """How the command line is called for this lake from where one stands."""
+        return "penstock" if self.folder == Path() else f"penstock -C {printable(shlex.quote(str(self.folder)))}"
+
+    def first_query(self, table: object) -> str:
+        """A command that shows the first rows of a table."""
+        return self.query(f"SELECT * FROM {table} LIMIT 5")  # noqa: S608 - shown to a person, not run
+
+    def query(self, sql: str) -> str:
+        """A command that asks `sql`."""
+        return f'{self.call} query "{sql}"'
+
+    def open(self) -> Lake:
+        """Open the lake."""
+        from penstock.lake import open_lake
+
+        return open_lake(self.folder)
+
+
+def _note_json(ctx: click.Context, _option: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click calls it so
+    session: Session = ctx.ensure_object(Session)
+    session.json = value
+    return value
+
+
+def json_option(text: str = "Print JSON.") -> Callable[[Any], Any]:
+    """`--json`: read early, so that errors are JSON too."""
+    return click.option(
+        "--json", "as_json", is_flag=True, is_eager=True, expose_value=False, callback=_note_json, help=text
+    )
+
+
+def table_named(lake: Lake, text: str) -> TableName:
+    """The table that a person means.
+
+    Raises:
+        TableNotFoundError: It is neither declared nor in the catalog.
+    """
+    from penstock.errors import TableNotFoundError
+    from penstock.naming import TableName, did_you_mean
+
+    name = TableName.parse(text.lower())
+    known = sorted({*lake.declared, *lake.catalog.tables()})
+    if name in known:
+        return name
+    names = [str(there) for there in known]
+    hint = f"tables: {', '.join(names)}" if names else "lake.yaml declares no table yet"
+    raise TableNotFoundError(f'no table "{text}"{did_you_mean(text, names)}', hint=hint)

@@ -1,0 +1,143 @@
+"""`penstock show`: one table, with the reasons for its types."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from penstock.cli.layout import left, right, show
+from penstock.cli.output import bold, dim, emit, next_steps, say
+from penstock.cli.session import Session, json_option, table_named
+from penstock.cli.words import ago, counted, moment, size
+from penstock.naming import printable
+
+if TYPE_CHECKING:
+    from penstock.lake import Lake
+    from penstock.naming import TableName
+
+SOURCE_PROPERTY = "penstock.source"
+SNAPSHOTS = 5
+MILLISECOND = 1000
+
+
+@click.command("show")
+@click.argument("table")
+@json_option(
+    "Print {table, declared, exists, description, files_pattern, rows, files, bytes, committed, columns, ...}."
+)
+@click.pass_obj
+def command(session: Session, table: str) -> None:
+    """Tell all about a TABLE: columns, why files are read as they are, size, freshness, snapshots."""
+    with session.open() as lake:
+        facts = facts_of(lake, table_named(lake, table))
+        now = lake.clock.now()
+    if session.json:
+        emit(facts)
+        return
+    _say_head(facts, now)
+    if not facts["exists"]:
+        next_steps([f"put files into raw/, then: {session.call} run"])
+    if facts["exists"]:
+        _say_columns(facts)
+        _say_snapshots(facts)
+        next_steps([session.first_query(facts["table"])])
+
+
+def facts_of(lake: Lake, name: TableName) -> dict[str, Any]:
+    """Everything known of a table, as `--json` shows it."""
+    from penstock.clock import iso
+
+    declared, head, metadata = lake.declared.get(name), lake.catalog.head(name), lake.catalog.metadata(name)
+    source = json.loads((metadata or {}).get("properties", {}).get(SOURCE_PROPERTY, "null"))
+    return {
+        "table": str(name),
+        "declared": declared is not None,
+        "exists": head is not None,
+        "description": declared.description if declared else None,
+        "pattern": declared.files if declared else None,
+        "on_reupload": declared.on_reupload if declared else None,
+        "rows": head.rows if head else 0,
+        "files": len(head.files) if head else 0,
+        "bytes": head.bytes if head else 0,
+        "committed": iso(head.committed_at) if head and head.committed_at else None,
+        "snapshot": head.snapshot if head else None,
+        "columns": [{"name": column.name, "type": column.type} for column in (head.columns if head else ())],
+        "source": source,
+        "snapshots": [_snapshot(plain) for plain in (metadata or {}).get("snapshots", [])],
+    }
+
+
+def _snapshot(plain: dict[str, Any]) -> dict[str, Any]:
+    from penstock.clock import iso
+
+    summary = plain["summary"]
+    return {
+        "snapshot": plain["snapshot-id"],
+        "committed": iso(plain["timestamp-ms"] / MILLISECOND),
+        "rows_added": int(summary.get("added-records", 0)),
+        "rows_removed": int(summary.get("deleted-records", 0)),
+        "rows": int(summary.get("total-records", 0)),
+    }
+
+
+def _seconds(committed: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(committed).timestamp()
+
+
+def _say_head(facts: dict[str, Any], now: float) -> None:
+    say(bold(facts["table"]))
+    if facts["description"]:
+        say(printable(facts["description"]))
+    pattern = printable(str(facts["pattern"]))
+    say(f"files:   {pattern} below raw/" if facts["declared"] else "files:   no longer declared in lake.yaml")
+    if not facts["exists"]:
+        say("rows:    none; no file has filled it yet")
+        return
+    say(f"rows:    {facts['rows']:,} in {counted(facts['files'], 'data file')}, {size(facts['bytes'])}")
+    if facts["committed"]:
+        seconds = _seconds(facts["committed"])
+        say(f"commit:  {moment(seconds)} UTC, {ago(now - seconds)}")
+    if facts["source"]:
+        dialect = facts["source"]["dialect"]
+        say(f"CSV:     {_delimiter(dialect['delimiter'])} between values: {printable(dialect['reason'])}")
+
+
+def _delimiter(mark: str) -> str:
+    return {",": "comma", ";": "semicolon", "\t": "tab"}.get(mark, printable(mark))
+
+
+def _say_columns(facts: dict[str, Any]) -> None:
+    say()
+    show(left("column", "type"), [[printable(column["name"]), column["type"]] for column in facts["columns"]])
+    if facts["source"]:
+        say()
+        rows: list[list[str | None]] = [
+            [printable(column["name"]), column["type"], printable(column["reason"])]
+            for column in facts["source"]["columns"]
+        ]
+        show([*left("in the files", "read as"), *left("because", faint=True)], rows)
+
+
+def _say_snapshots(facts: dict[str, Any]) -> None:
+    recent = facts["snapshots"][-SNAPSHOTS:][::-1]
+    if not recent:
+        return
+    say()
+    rows: list[list[str | None]] = [
+        [
+            str(snapshot["snapshot"]),
+            moment(_seconds(snapshot["committed"])),
+            f"+{snapshot['rows_added']:,}",
+            f"-{snapshot['rows_removed']:,}" if snapshot["rows_removed"] else "",
+            f"{snapshot['rows']:,}",
+        ]
+        for snapshot in recent
+    ]
+    show([*left("snapshot", "committed (UTC)"), *right("added", "removed", "rows")], rows)
+    older = len(facts["snapshots"]) - len(recent)
+    if older:
+        say(dim(f"and {counted(older, 'older one')}"))

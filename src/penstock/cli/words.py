@@ -1,0 +1,52 @@
+"""Figures as people write them: counts, sizes, times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+_SIZES = ("bytes", "kB", "MB", "GB", "TB")
+THOUSAND = 1000
+
+
+def counted(count: int, word: str) -> str:
+    """A count with its word: `1 file`, `2,000 files`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def size(count: int) -> str:
+    """A number of bytes: `512 bytes`, `22.5 kB`."""
+    if count < THOUSAND:
+        return counted(count, "byte")
+    value, unit = float(count), 0
+    while value >= THOUSAND and unit < len(_SIZES) - 1:
+        value, unit = value / THOUSAND, unit + 1
+    return f"{value:.1f} {_SIZES[unit]}"
+
+
+def lasted(seconds: float) -> str:
+    """A duration: `0.02 s`, `41.2 s`, `3 min 5 s`."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < MINUTE:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+
+
+def moment(seconds: float | None, layout: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """A moment in UTC, to the second unless told: `2026-11-21 10:01:58`."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds, tz=UTC).strftime(layout)
+
+
+def ago(seconds: float) -> str:
+    """How long ago, short: `just now`, `5 min ago`, `3 days ago`."""
+    if seconds < MINUTE:
+        return "just now"
+    if seconds < HOUR:
+        return f"{int(seconds // MINUTE)} min ago"
+    if seconds < DAY:
+        return f"{int(seconds // HOUR)} h ago"
+    return f"{counted(int(seconds // DAY), 'day')} ago"
