@@ -25,11 +25,8 @@ stage "format" .venv/bin/ruff format --check .
 stage "lint" .venv/bin/ruff check .
 stage "types" .venv/bin/mypy
 stage "layers" .venv/bin/lint-imports
-if [ -d tests/docs ]; then
-    stage "documentation tests" .venv/bin/python -P -m pytest tests/docs -q
-else
-    summary="$summary\n  absent  documentation tests (no tests/docs)"
-fi
+stage "documentation tests" .venv/bin/python -P -m pytest tests/docs -q
+stage "documentation builds" scripts/docs.sh
 
 printf '\n== summary%b\n' "$summary"
 if [ "$failed" -ne 0 ]; then

@@ -1,0 +1,371 @@
+"""Write the reference pages from the code they describe, or say which of them are stale.
+
+Usage: scripts/reference.py [--check]
+
+The pages stand in `docs/reference/`. `--check` changes nothing and fails when a page differs from what would be
+written; the documentation tests run it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import PydanticUndefined
+
+from penstock import errors
+from penstock.cli.main import penstock as command_line
+from penstock.declaration import Bucket, Declaration, ParseRule, Step, Table, Zones
+from penstock.declaration.model import Csv
+from penstock.queries.system import QUARANTINE, QUARANTINE_COLUMNS, SYSTEM_TABLES
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+GENERATED = "<!-- Written by scripts/reference.py; change the code it describes and run the script. -->"
+
+MODELS: dict[type[BaseModel], tuple[str, str]] = {
+    Declaration: ("The document", "The top of `lake.yaml`."),
+    Zones: ("zones", "Relative folders are below the lake's folder."),
+    Table: ("tables", "Each key below `tables` names a table, `name` or `layer.name`; its value has these keys."),
+    Csv: ("csv", "Needed only where detection could be wrong."),
+    Step: ("steps", "A step has exactly one of these keys. [Steps](../steps.md) shows each one with rows."),
+    ParseRule: ("parse with a format", "What may stand for a column below `parse`, in place of the type alone."),
+    Bucket: ("bucket", "What stands below `bucket`."),
+}
+EXAMPLES: dict[tuple[type[BaseModel], str], Any] = {
+    (Declaration, "description"): "Consultations of all centres since 2024",
+    (Declaration, "tags"): {"owner": "data-team"},
+    (Declaration, "zones"): {"raw": "/srv/drop"},
+    (Declaration, "tables"): {"orders": {"files": "orders*.csv"}},
+    (Zones, "raw"): "/srv/drop",
+    (Zones, "processed"): "processed",
+    (Zones, "enriched"): "enriched",
+    (Table, "description"): "One row per order",
+    (Table, "steps"): [{"require": ["customer"]}],
+    (Table, "csv"): {"delimiter": ";"},
+    (Table, "on_reupload"): "append",
+    (Step, "bucket"): {"column": "age", "into": "age_group", "upto": {"minor": 17, "adult": None}},
+    (ParseRule, "type"): "date",
+    (ParseRule, "format"): "%d/%m/%Y",
+    (Bucket, "column"): "age",
+    (Bucket, "into"): "age_group",
+    (Bucket, "upto"): {"minor": 17, "adult": None},
+}
+PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
+
+
+# --- Declaration -----------------------------------------------------------------------------
+
+
+def declaration_page() -> Iterator[str]:
+    """Every key of `lake.yaml`, from the models that read it."""
+    yield from _opening(
+        "Declaration",
+        "Every key that `lake.yaml` may hold. The file is read strictly: an unknown key, a wrong type or a dangling "
+        "name is an error with its line and column, and all errors are shown at once. `penstock schema` prints the "
+        "same as a JSON Schema for editors. `${NAME}` in a value is taken from the environment; `$${NAME}` stands for "
+        "itself.",
+    )
+    for model, (title, text) in MODELS.items():
+        yield f"## {title}"
+        yield text
+        yield _table(
+            ("key", "type", "default", "meaning", "example"),
+            [_key(model, name, field) for name, field in model.model_fields.items()],
+        )
+
+
+def _key(model: type[BaseModel], name: str, field: FieldInfo) -> tuple[str, ...]:
+    default = "required" if field.is_required() else _default(field) if model is not Step else ""
+    example = _flow({name: _example(model, name, field)})
+    return _code(name), _type_words(field.annotation), default, _sentence(field.description or ""), _code(example)
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is None:
+        return "none"
+    if isinstance(value, BaseModel):
+        return "as described there"
+    return _code(value) if isinstance(value, str) else "empty"
+
+
+def _example(model: type[BaseModel], name: str, field: FieldInfo) -> Any:
+    example = field.examples[0] if field.examples else EXAMPLES.get((model, name), PydanticUndefined)
+    if example is PydanticUndefined:
+        sys.exit(f"reference: {model.__name__}.{name} has no example; give the field one, or add it to EXAMPLES")
+    TypeAdapter(field.rebuild_annotation()).validate_python(example)
+    return example
+
+
+def _type_words(annotation: Any) -> str:
+    if annotation in MODELS:
+        title = MODELS[annotation][0]
+        return f"[{title}](#{title.replace(' ', '-')})"
+    if annotation in PLAIN:
+        return PLAIN[annotation]
+    arguments = typing.get_args(annotation)
+    match typing.get_origin(annotation):
+        case typing.Annotated:
+            words = _type_words(arguments[0])
+        case typing.Literal:
+            words = " or ".join(_code(value) for value in arguments)
+        case builtins.list:
+            words = f"list of {_type_words(arguments[0])}"
+        case builtins.dict:
+            words = f"mapping of name to {_type_words(arguments[1])}"
+        case _:  # a union; null is worth saying only where it is a value of its own
+            kinds = [kind for kind in arguments if kind is not type(None) or arguments[0] is float]
+            words = " or ".join(_type_words(kind) for kind in kinds)
+    return words
+
+
+def _flow(value: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10_000, default_flow_style=True)
+    return text.strip()[1:-1]
+
+
+# --- Commands --------------------------------------------------------------------------------
+
+EXITS = (
+    (0, "Done."),
+    (1, "The request could not be carried out, and the error says why; or `check` found problems."),
+    (2, "The command line itself is wrong: an unknown command, option or argument."),
+    (3, "`run` ended with dead letters: the other files are in, these are not."),
+    (70, "A defect of Penstock; `PENSTOCK_DEBUG=1` shows the traceback."),
+    (130, "Stopped by Ctrl-C."),
+    (143, "Stopped by SIGTERM."),
+)
+
+
+def commands_page() -> Iterator[str]:
+    """Every command with its options, from the command line's own objects."""
+    yield from _opening(
+        "Commands", "Every command and option. `penstock --help` and `penstock COMMAND --help` say the same."
+    )
+    yield "## Exit codes"
+    yield _table(("code", "meaning"), ((str(code), text) for code, text in EXITS))
+    yield "## penstock"
+    yield _help(command_line)
+    yield from _parameters(command_line)
+    yield from _commands(command_line, "penstock")
+
+
+def _commands(group: click.Group, path: str) -> Iterator[str]:
+    context = click.Context(group, info_name=path)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is None or command.hidden:
+            continue
+        yield f"## {path} {name}"
+        own = click.Context(command, info_name=name, parent=context)
+        yield f"```text\n{' '.join([path, name, *command.collect_usage_pieces(own)])}\n```"
+        yield _help(command)
+        yield from _parameters(command)
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path} {name}")
+
+
+def _help(command: click.Command) -> str:
+    text = inspect.cleandoc(command.help or "").split("\f", 1)[0].replace("\b\n", "")
+    return text.strip()
+
+
+def _parameters(command: click.Command) -> Iterator[str]:
+    options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+    rows = [(_option_names(option), option.help or "", _option_default(option)) for option in options]
+    if rows:
+        yield _table(("option", "what it does", "default"), rows)
+
+
+def _option_names(option: click.Option) -> str:
+    names = ", ".join(_code(name) for name in [*option.opts, *option.secondary_opts])
+    if option.is_flag or option.count:
+        return names
+    kind = option.metavar or (
+        "|".join(map(str, option.type.choices)) if isinstance(option.type, click.Choice) else option.type.name.upper()
+    )
+    return f"{names} {_code(kind)}"
+
+
+def _option_default(option: click.Option) -> str:
+    plain = option.default is not None and isinstance(option.default, (str, int, float)) and not option.is_flag
+    return _code(option.default) if plain else ""
+
+
+# --- Errors ----------------------------------------------------------------------------------
+
+
+def errors_page() -> Iterator[str]:
+    """Every error with its code, from the classes."""
+    yield from _opening(
+        "Errors",
+        "Everything that Penstock raises on purpose is a `PenstockError`, so a program needs one `except`. An error "
+        "says where it happened, what was found and which rule that breaks, and the next step. The code is stable; it "
+        "stands in the output of `--json` and in the attribute `code`.",
+    )
+    yield _table(
+        ("code", "class", "meaning"),
+        ((_code(kind.code), _code(kind.__name__), _first_sentence(kind)) for kind in _errors()),
+    )
+    yield "## Attributes"
+    yield _table(
+        ("attribute", "meaning"),
+        ((_code(name), text) for name, text in _attributes(errors.PenstockError)),
+    )
+    yield "`DeclarationError` has `problems` besides: a list with `file`, `line`, `column`, `path` and `text` each."
+
+
+def _errors() -> list[type[errors.PenstockError]]:
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    found = [kind for kind in classes if issubclass(kind, errors.PenstockError)]
+    return sorted(found, key=lambda kind: inspect.getsourcelines(kind)[1])
+
+
+def _attributes(kind: type) -> Iterator[tuple[str, str]]:
+    section = inspect.cleandoc(kind.__doc__ or "").split("Attributes:\n", 1)[1]
+    for name, text in re.findall(r"^    (\w+): ((?:.|\n(?!    \w+: ))*)", section, re.MULTILINE):
+        yield name, " ".join(text.split())
+
+
+def _first_sentence(kind: type) -> str:
+    return " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n", 1)[0].split())
+
+
+# --- System tables ---------------------------------------------------------------------------
+
+MEANINGS = {
+    "attempts": "How often it was tried.",
+    "arrivals": "Number of arrivals whose rows the run brought in.",
+    "bytes": "Size in bytes; of a table, that of its live data files.",
+    "byte_offset": "Byte of the file at which the record starts, from 0.",
+    "bytes_in": "Bytes of the files that were read.",
+    "bytes_out": "Bytes of Parquet written.",
+    "column": "Name of the column; in quarantine the one to blame, null when it is no single one.",
+    "committed": "When the current snapshot was committed, UTC.",
+    "duration_ms": "Milliseconds from start to commit.",
+    "ended": "When the last attempt ended, UTC.",
+    "error": "Why the run failed; null when it did not.",
+    "file": "Path below the raw zone.",
+    "files": "Number of live data files.",
+    "finished": "When its work ended, UTC; null while it has not.",
+    "layer": "The table's layer; `main` where the declaration names none.",
+    "line": "Line of the file on which the record starts, from 1; null when it could not be told for sure.",
+    "name": "The table's name in its layer.",
+    "position": "Place among the columns, from 1.",
+    "raw": "The record as it stands in the file.",
+    "reason": "Why, for people.",
+    "recorded": "When it was first seen, UTC.",
+    "rows": "Rows of the table.",
+    "rows_dropped": "Rows dropped: a number for an arrival; for a run JSON, rule to number.",
+    "rows_in": "Records read, those that could not be cut into fields included.",
+    "rows_out": "Rows written to the table.",
+    "rows_quarantined": "Rows set aside in quarantine.",
+    "rule": "Name of the rule that set the row aside.",
+    "run": "Name of the run; sorts by time.",
+    "snapshot": "Iceberg's id of the snapshot, as text.",
+    "started": "When it began, UTC.",
+    "state": "How far it is: see below.",
+    "table": "The table, `name` or `layer.name`.",
+    "type": "DuckDB's name of the stored type.",
+    "version": "SHA-256 of the content, hexadecimal.",
+}
+
+
+def system_tables_page() -> Iterator[str]:
+    """Every table `penstock.*`, from the code that fills them."""
+    yield from _opening(
+        "System tables",
+        "What happened, as tables for `penstock query` and `lake.query`. `column` and `table` are words of SQL: write "
+        'them in double quotes, `SELECT "table", file FROM penstock.arrivals`.',
+    )
+    quarantine = "Rows set aside, of the versions that tables hold now; empty when there are none."
+    tables = {name: (table.description, table.columns) for name, table in SYSTEM_TABLES.items()}
+    for name, (description, columns) in {**tables, QUARANTINE: (quarantine, QUARANTINE_COLUMNS)}.items():
+        yield f"## penstock.{name}"
+        yield description
+        yield _table(
+            ("column", "type", "meaning"), ((_code(column), kind, _meaning(column)) for column, kind in columns)
+        )
+    yield "## States"
+    yield _table(("of", "state", "meaning"), STATES)
+
+
+STATES = (
+    ("arrival", "`pending`", "Recorded; waits for a worker, or for its next attempt."),
+    ("arrival", "`working`", "Leased by a worker."),
+    ("arrival", "`finished`", "Its rows are in the table, or no row was left."),
+    ("arrival", "`dead`", "It failed for good; its reason is kept. A changed declaration lets it try again."),
+    ("arrival", "`superseded`", "A newer version of the same file took its place."),
+    ("run", "`finished`", "Rows were committed."),
+    ("run", "`empty`", "Every row was dropped or quarantined; nothing was committed."),
+    ("run", "`failed`", "An arrival became a dead letter; nothing was changed."),
+)
+
+
+def _meaning(column: str) -> str:
+    if column not in MEANINGS:
+        sys.exit(f"reference: the column {column} of the system tables has no meaning; add it to MEANINGS")
+    return MEANINGS[column]
+
+
+# --- Writing ---------------------------------------------------------------------------------
+
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "declaration.md": declaration_page,
+    "commands.md": commands_page,
+    "errors.md": errors_page,
+    "system-tables.md": system_tables_page,
+}
+
+
+def _opening(title: str, text: str) -> Iterator[str]:
+    yield f"# {title}"
+    yield GENERATED
+    yield text
+
+
+def _code(value: object) -> str:
+    return f"`{value}`"
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _table(head: tuple[str, ...], rows: typing.Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Write every page, or with `--check` compare them; gives the exit code."""
+    stale = []
+    for name, page in PAGES.items():
+        text = "\n\n".join(part for part in page() if part) + "\n"
+        file = FOLDER / name
+        if file.exists() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if "--check" not in arguments:
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    if "--check" in arguments and stale:
+        print(f"stale: {', '.join(stale)}; run scripts/reference.py and commit what it writes", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

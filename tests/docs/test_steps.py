@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from tests.docs.pages import ROOT, blocks
+
+import penstock
+from penstock.declaration import Step
+from penstock.naming import TableName
+
+PAGE = ROOT / "docs" / "steps.md"
+PARTS = ("step", "arrives", "becomes", "set aside")
+
+
+@dataclass
+class Example:
+    """One example of the page: the step, the file that arrives, the rows it becomes and what is set aside."""
+
+    line: int
+    parts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> str:
+        """Name of the table that is made for it."""
+        return f"line_{self.line}"
+
+
+def _examples() -> list[Example]:
+    found: list[Example] = []
+    for block in blocks(PAGE):
+        if block.title == "step":
+            found.append(Example(block.line))
+        if block.title in PARTS:
+            found[-1].parts[block.title] = block.text
+    return found
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[penstock.Lake]:
+    """One lake with a table for every example, run once."""
+    folder = tmp_path_factory.mktemp("steps")
+    declaration = "lake: examples\ntables:\n"
+    for example in _examples():
+        step = "".join(f"          {line}\n" for line in example.parts["step"].splitlines())
+        declaration += f"  {example.table}:\n    files: {example.table}.csv\n    steps:\n      -\n{step}"
+        (folder / "raw").mkdir(exist_ok=True)
+        (folder / "raw" / f"{example.table}.csv").write_text(example.parts["arrives"], encoding="utf-8")
+    (folder / "lake.yaml").write_text(declaration, encoding="utf-8")
+    with penstock.open(folder) as lake:
+        lake.run()
+        yield lake
+
+
+@pytest.mark.parametrize("example", _examples(), ids=lambda example: example.table)
+def test_an_example_of_a_step_is_what_the_engine_does(example: Example, played: penstock.Lake) -> None:
+    """The file of the example, taken in with its step, becomes the rows shown and sets aside what is shown."""
+    assert _rows(played, example.table) == example.parts["becomes"]
+    assert _set_aside(played, example.table) == example.parts.get("set aside", "")
+
+
+def _rows(lake: penstock.Lake, table: str) -> str:
+    result = lake.query(f"SELECT * FROM {table}")
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(result.columns)
+    writer.writerows(["null" if value is None else value for value in row] for row in result)
+    return out.getvalue()
+
+
+def _set_aside(lake: penstock.Lake, table: str) -> str:
+    quarantine = "SELECT line, reason FROM penstock.quarantine WHERE \"table\" = '{}' ORDER BY line"
+    lines = lake.query(quarantine.format(table)).fetchall()
+    (run,) = lake.state.runs.list(TableName.parse(table))
+    dropped = [f"dropped: {count} by {rule}\n" for rule, count in run.accounting.dropped.items()]
+    return "".join([*(f"quarantined: line {line}, {reason}\n" for line, reason in lines), *dropped])
+
+
+def test_every_step_has_an_example() -> None:
+    """Each kind of step that a declaration may hold has a section of its own with a whole example."""
+    examples = _examples()
+    shown = {next(iter(example.parts["step"].split(":"))) for example in examples}
+    assert shown == set(Step.model_fields)
+    assert all({"step", "arrives", "becomes"} <= example.parts.keys() for example in examples)
+    headings = [line[3:] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
+    assert set(Step.model_fields) <= set(headings)
