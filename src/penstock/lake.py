@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from penstock.clock import Clock, SystemClock
-from penstock.declaration import Declaration, Table, load
+from penstock.declaration import Declaration, Table, examine, load, read_text
+from penstock.errors import DeclarationError
 from penstock.naming import TableName
 from penstock.queries import Asker, Result
 from penstock.runs import Journal
@@ -43,6 +44,7 @@ class Lake:
         self.declaration: Declaration = load(self.folder)
         self.clock = clock or SystemClock()
         self.signals = Signals()
+        self._workers: list[Worker] = []
         zones = self.declaration.zones
         self.raw = LocalZone(self.folder / zones.raw)
         self.processed = LocalZone(self.folder / zones.processed)
@@ -87,15 +89,20 @@ class Lake:
         return discover(self.raw, self.declared, self.state)
 
     def worker(self, threads: int | None = None) -> Worker:
-        """Make a worker that processes what waits."""
+        """Make a worker that processes what waits; it is closed with the lake.
+
+        Raises:
+            DeclarationError: An expression of the declaration is not sound.
+        """
         from penstock.arrivals import Worker
         from penstock.engines import DuckDBEngine
 
+        self._assert_expressions_sound()
         private = self.folder / STATE_FOLDER
-        return Worker(
+        worker = Worker(
             raw=self.raw,
             processed=self.processed,
-            engine=DuckDBEngine(private / "spill" / str(os.getpid()), threads=threads),
+            engine=DuckDBEngine(private / "spill" / f"{os.getpid()}-{len(self._workers)}", threads=threads),
             state=self.state,
             catalog=self.catalog,
             clock=self.clock,
@@ -103,6 +110,16 @@ class Lake:
             tags=self.declaration.tags,
             links=private / "links",
         )
+        self._workers.append(worker)
+        return worker
+
+    def _assert_expressions_sound(self) -> None:
+        from penstock.steps import problems_of
+
+        examined = examine(read_text(self.folder))
+        problems = problems_of(examined.document, examined.text)
+        if problems:
+            raise DeclarationError(problems)
 
     def run(self, reprocess: Iterable[str] = ()) -> Summary:
         """Process every file that is new in `raw/`, once, and return where the rows went.
@@ -119,7 +136,9 @@ class Lake:
         return worker.drain(self.declared)
 
     def close(self) -> None:
-        """Let go of files and of all work held."""
+        """Let go of files and of all work held; once is enough, twice does no harm."""
+        while self._workers:
+            self._workers.pop().close()
         if "state" in self.__dict__:
             self.state.close()
 

@@ -6,11 +6,12 @@ declared steps are compiled. Files that look alike share the compiled work: only
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from penstock.arrivals.source import SourceSchema, extended, first_guess, widened
-from penstock.declaration import Table
+from penstock.declaration import Step, Table
 from penstock.engines import Engine, Source, Work
 from penstock.errors import BadFileError
 from penstock.formats import Dialect, detect, read_head, read_header
@@ -98,9 +99,19 @@ class Planner:
         def types_of(select: str) -> dict[str, str]:
             return dict(self._engine.describe(source, select))
 
+        def compiled(steps: list[Step]) -> Compiled:
+            return compile_steps(str(self._name), steps, columns, len(header), types_of, guarded=guarded)
+
         steps = self._table.steps
-        compiled = compile_steps(str(self._name), steps, columns, len(header), types_of, guarded=guarded)
-        return Work(source, compiled.select, _columns(self._engine, source, compiled, head), compiled.rules)
+        select = compiled(steps)
+        try:
+            described = types_of(select.select)
+        except BadFileError as error:
+            for count in range(1, len(steps) + 1):  # the first step that the engine refuses is the one to name
+                place = f"tables.{self._name}.steps[{count - 1}].{steps[count - 1].kind}"
+                _try_at(place, types_of, compiled(steps[:count]).select)
+            raise error from None
+        return Work(source, select.select, _columns(select, described, head), select.rules)
 
 
 def _verify_header(header: list[str], known: SourceSchema, dialect: Dialect) -> None:
@@ -121,9 +132,17 @@ def _notes(known: SourceSchema, header: list[str]) -> tuple[str, ...]:
     return (*notes, *(f'column "{name}" is missing; its values are null' for name in missing))
 
 
-def _columns(engine: Engine, source: Source, compiled: Compiled, head: Head | None) -> tuple[Column, ...]:
+def _try_at(place: str, types_of: Callable[[str], object], select: str) -> None:
+    """Let the engine describe a SELECT; what it refuses is the fault of the step at `place`."""
+    try:
+        types_of(select)
+    except BadFileError as error:
+        message = error.what.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
+        raise BadFileError(f"{place}: {message}", hint="correct the step in lake.yaml") from None
+
+
+def _columns(compiled: Compiled, described: dict[str, str], head: Head | None) -> tuple[Column, ...]:
     """What is written: names, stored types, and field ids, those of the table where it has the column."""
-    described = dict(engine.describe(source, compiled.select))
     wanted = [(field.name, storage_type(described[field.name], field.name)) for field in compiled.fields]
     if not wanted:
         message = "the steps leave no column"

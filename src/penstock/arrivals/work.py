@@ -77,6 +77,10 @@ class Worker:
         self._sources: dict[TableName, tuple[str | None, SourceSchema | None]] = {}
         self._stopping = threading.Event()
 
+    def close(self) -> None:
+        """Let go of the engine's memory and temporary files."""
+        self._shop.engine.close()
+
     def stop(self) -> None:
         """Finish the file at hand, commit, and return from `drain`."""
         self._stopping.set()
@@ -197,8 +201,9 @@ class Worker:
             arrivals=[arrival.key],
             error=reason,
         )
-        self._state.runs.add(run)
-        self._state.arrivals.bury(arrival, reason, fingerprint(table), run.run)
+        with self._state.together():
+            self._state.runs.add(run)
+            self._state.arrivals.bury(arrival, reason, fingerprint(table), run.run)
         summary.dead.append(replace(arrival, state="dead", reason=reason))
         self._signals.announce("dead", **facts, run=run.run)
 
@@ -319,17 +324,15 @@ class Worker:
             arrivals=[prepared.arrival.key for prepared in ready],
             snapshot=committed.head.snapshot if committed else None,
         )
-        self._state.runs.add(run)
+        replaces = table.on_reupload == "replace"
+        with self._state.together():
+            self._state.runs.add(run)
+            for done in ready:
+                stem = done.quarantine_stem
+                self._state.arrivals.finish(done.arrival, run.run, done.accounting, stem, replaces=replaces)
         for prepared in ready:
             if committed and prepared.arrival.name in committed.already:
                 self._discard([prepared])
-            self._state.arrivals.finish(
-                prepared.arrival,
-                run.run,
-                prepared.accounting,
-                prepared.quarantine_stem,
-                replaces=table.on_reupload == "replace",
-            )
             summary.files[name] = summary.files.get(name, 0) + 1
             self._announce(name, run.run, prepared)
         summary.accounts[name] = summary.accounts.get(name, Accounting()) + total

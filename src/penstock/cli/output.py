@@ -6,6 +6,7 @@ terminal, and not when `NO_COLOR` is set.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -22,11 +23,11 @@ _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u20
 
 
 def prepare() -> None:
-    """Let every text be printed, whatever the locale: what the encoding lacks becomes a visible escape."""
+    """Let every text be printed: as UTF-8 for programs; what a terminal's encoding lacks becomes a visible escape."""
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def on_terminal(stream: TextIO) -> bool:

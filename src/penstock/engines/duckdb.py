@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class DuckDBEngine:
         """
         self._memory = memory or os.environ.get(MEMORY_VARIABLE, MEMORY)
         temporary.mkdir(parents=True, exist_ok=True)
+        self._temporary = temporary
         self._threads = threads or len(os.sched_getaffinity(0))
         self._connection = duckdb.connect(
             config={
@@ -158,6 +160,7 @@ class DuckDBEngine:
     def close(self) -> None:
         """Let go of memory and temporary files."""
         self._connection.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _counts(self, rules: int) -> tuple[int, ...]:
         if not rules:

@@ -6,13 +6,14 @@ reads it; a quote later in a field is text. Records that are not well-formed are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from penstock.formats.csv import Dialect
 
 _CHUNK = 1 << 20
+_WINDOW = 1 << 16
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -48,6 +49,59 @@ def locate_records(
             if target is None:
                 return
         ordinal += 1
+
+
+def locate_texts(file: BinaryIO, texts: Iterable[bytes]) -> Iterator[Located]:
+    """Find every place below the first line where one of these records fills whole lines, in file order.
+
+    Windows of the file are compared as sets of lines, so nothing is done line by line. Only text is looked at: whether
+    a place is a record of its own, or lines within a quoted field, is for the caller to tell.
+    """
+    first = file.read(_WINDOW)
+    end = b"\r\n" if first.partition(b"\n")[0].endswith(b"\r") else _line_end(first)
+    starts: dict[bytes, list[bytes]] = {}
+    for text in set(texts):
+        starts.setdefault(text.partition(end)[0], []).append(text)
+    reach = max((len(text) for texts in starts.values() for text in texts), default=0) + len(end)
+    line, offset = 1, 0
+    for window, length in _windows(file, first, end, reach):
+        lines = window[:length].split(end)
+        for index, at in _hits(lines, starts, len(end)):
+            for text in starts[lines[index]]:
+                if offset + at and _fills_lines(window, at, text, end):
+                    before = index if len(end) == 1 else window.count(b"\n", 0, at)
+                    yield Located(line + before, offset + at, text)
+        line += len(lines) - 1 if len(end) == 1 else window.count(b"\n", 0, length)
+        offset += length
+
+
+def _windows(file: BinaryIO, first: bytes, end: bytes, reach: int) -> Iterator[tuple[bytes, int]]:
+    """Parts of a file, and how much of each is whole lines with `reach` bytes or the end of the file after them."""
+    window = first
+    while window:
+        more = file.read(_WINDOW)
+        last = window.rfind(end, 0, max(0, len(window) - reach)) if more else len(window)
+        if last >= 0:
+            length = last + len(end) if more else last
+            yield window, length
+            window = window[length:]
+        window += more
+
+
+def _hits(lines: list[bytes], starts: dict[bytes, list[bytes]], end: int) -> list[tuple[int, int]]:
+    """Indexes of the lines that are among `starts`, and where these lines begin."""
+    hits = []
+    for start in starts.keys() & lines:
+        index = -1
+        for _ in range(lines.count(start)):
+            index = lines.index(start, index + 1)
+            hits.append((index, sum(map(len, lines[:index])) + index * end))
+    return sorted(hits)
+
+
+def _fills_lines(window: bytes, at: int, text: bytes, end: bytes) -> bool:
+    after = at + len(text)
+    return window.startswith(text, at) and (after == len(window) or window.startswith(end, after))
 
 
 def _records(file: BinaryIO, dialect: Dialect, refused: dict[int, int]) -> Iterator[Located]:

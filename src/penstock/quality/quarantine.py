@@ -6,13 +6,14 @@ the arrival is finished: queries ask the state store which of these files belong
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from penstock.engines import Engine, Rejected, SetAside, Work, Written
 from penstock.formats import Dialect, Located, cut, locate_offsets, locate_records
+from penstock.formats.locate import locate_texts
 from penstock.naming import TableName
 from penstock.quality.accounting import MALFORMED
 from penstock.storage import Zone
@@ -28,6 +29,8 @@ QUARANTINE_SCHEMA = (
     ("raw", "VARCHAR"),
 )
 BATCH = 2_000
+SEARCHED_ROWS = 20_000
+SEARCHED_SIZE = 8_000_000
 SHOWN_VALUE = 100
 
 
@@ -60,23 +63,77 @@ def _malformed(rejected: tuple[Rejected, ...], raw: Zone, key: str) -> Iterator[
 def _by_rule(
     engine: Engine, work: Work, asked: list[int], rejected: tuple[Rejected, ...], raw: Zone, key: str
 ) -> Iterator[dict[str, Any]]:
+    """Search the file for the rows, which is quick; where that leaves a doubt, count its records, which is exact."""
+    rows = engine.set_aside(work, asked)
+    few, complete = _few(rows)
+    placed = _searched(few, work.source.dialect, raw, key) if complete else None
+    if placed is None:
+        placed = _counted(chain(few, rows), work, rejected, raw, key)
+    for row, found in placed:
+        yield _set_aside_row(key, work, row, found, work.source.dialect)
+
+
+def _few(rows: Iterator[SetAside]) -> tuple[list[SetAside], bool]:
+    """The first rows, as many as are kept in memory, and whether these are all."""
+    few: list[SetAside] = []
+    size = 0
+    for row in rows:
+        few.append(row)
+        size += sum(len(cell or "") for cell in row.cells)
+        if len(few) > SEARCHED_ROWS or size > SEARCHED_SIZE:
+            return few, False
+    return few, True
+
+
+def _searched(
+    rows: list[SetAside], dialect: Dialect, raw: Zone, key: str
+) -> Iterator[tuple[SetAside, Located | None]] | None:
+    """Rows with their places, found by their text; None unless each is there exactly as often as it was set aside.
+
+    The count is what makes this safe: the same text within a quoted field, or as a row that was kept, would be one too
+    many; a row that is written in an unusual way would be missing.
+    """
+    by_text = {text: row for row in rows for text in _written_as(row, dialect)}
+    with raw.open(key) as file:
+        placed = [(by_text[found.raw], found) for found in locate_texts(file, by_text)]
+    if Counter(_content(row) for row, _ in placed) != Counter(map(_content, rows)):
+        return None
+    return iter(placed)
+
+
+def _content(row: SetAside) -> tuple[int, tuple[str, ...]]:
+    return row.rule, tuple(cell or "" for cell in row.cells)
+
+
+def _written_as(row: SetAside, dialect: Dialect) -> set[bytes]:
+    """How a record with the row's cells may be written: quotes only where they are needed, or around every field."""
+    quote, special = dialect.quote, (dialect.delimiter, dialect.quote, "\n", "\r")
+    cells = [cell or "" for cell in row.cells]
+    quoted = [f"{quote}{cell.replace(quote, quote * 2)}{quote}" for cell in cells]
+    needed = [q if any(mark in cell for mark in special) else cell for cell, q in zip(cells, quoted, strict=True)]
+    return {dialect.delimiter.join(fields).encode("utf-8", "surrogatepass") for fields in (needed, quoted)}
+
+
+def _counted(
+    rows: Iterator[SetAside], work: Work, rejected: tuple[Rejected, ...], raw: Zone, key: str
+) -> Iterator[tuple[SetAside, Located | None]]:
+    """Rows with their places, found by their ordinals."""
     waiting = deque[SetAside]()
 
     def ordinals() -> Iterator[int]:
-        for row in engine.set_aside(work, asked):
+        for row in rows:
             waiting.append(row)
             yield row.ordinal
 
-    dialect = work.source.dialect
     refused = {record.offset: len(record.raw.encode("utf-8", "surrogatepass")) for record in rejected}
     wanted = ordinals()
     with raw.open(key) as file:
-        for found in locate_records(file, dialect, work.source.width, wanted, refused):
-            yield _set_aside_row(key, work, waiting.popleft(), found, dialect)
+        for found in locate_records(file, work.source.dialect, work.source.width, wanted, refused):
+            yield waiting.popleft(), found
     for _ in wanted:
         pass  # what is left was not found in the file: its cells are kept, its line is not known
     while waiting:
-        yield _set_aside_row(key, work, waiting.popleft(), None, dialect)
+        yield waiting.popleft(), None
 
 
 def _set_aside_row(key: str, work: Work, row: SetAside, found: Located | None, dialect: Dialect) -> dict[str, Any]:

@@ -85,6 +85,12 @@ class SqliteState:
         """This process's name among the workers."""
         return self._database.worker
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make everything that is recorded inside one transaction."""
+        with self._database.transaction():
+            yield
+
     def close(self) -> None:
         """Let go of the database and of this worker's lock."""
         self._database.close()
@@ -98,6 +104,7 @@ class _Database:
         self._folder = folder
         self._lock = threading.RLock()
         self._worker: str | None = None
+        self._closed = False
         self._worker_file: Any = None
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "state.db"
@@ -132,8 +139,11 @@ class _Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, alone: readers see the state before or after."""
+        """All or nothing, alone: readers see the state before or after. Inside another transaction, part of it."""
         with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection
+                return
             faults.reach("state.begin")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -175,6 +185,9 @@ class _Database:
 
     def close(self) -> None:
         with self._lock:
+            if self._closed:
+                return
+            self._closed = True
             if self._worker is not None:
                 with self.transaction() as sql:
                     sql.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -245,6 +246,9 @@ class State(Protocol):
     @property
     def heads(self) -> Heads:
         """The cache of what tables hold."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Everything that is recorded inside happens whole or not at all."""
 
     def close(self) -> None:
         """Let go of files and of everything this worker holds."""

@@ -35,7 +35,8 @@ def check_expression(expression: str) -> ExpressionProblem | None:
     node = statements[0]["node"]
     if len(statements) != 1 or node["type"] != "SELECT_NODE" or node["from_table"]["type"] != "EMPTY":
         return ExpressionProblem("must be one SQL expression over the row's columns")
-    if len(node["select_list"]) != 1:
+    bare = _parsed(f"SELECT {expression}")
+    if not bare.get("error") and len(bare["statements"][0]["node"].get("select_list", [])) > 1:
         return ExpressionProblem("must be one SQL expression, found several")
     return next(_unsound(node["select_list"][0]), None)
 
