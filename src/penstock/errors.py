@@ -131,6 +131,12 @@ class TableNotFoundError(PenstockError):
     code = "table_not_found"
 
 
+class CatalogError(PenstockError):
+    """The catalog, which knows the tables, cannot be read."""
+
+    code = "catalog"
+
+
 class StateError(PenstockError):
     """The state store below `.penstock/` cannot be used."""
 

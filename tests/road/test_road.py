@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 import penstock
 from penstock.arrivals import Summary
+from penstock.errors import CatalogError, StateError
 
 MakeLake = Callable[..., Path]
 CONSULTATIONS = """
@@ -345,3 +347,35 @@ def test_many_small_files_share_commits(make_lake: MakeLake) -> None:
         metadata = opened.catalog.metadata(opened.catalog.tables()[0])
     assert metadata is not None
     assert len(metadata["snapshots"]) <= 10
+
+
+def test_a_table_that_is_gone_is_made_again(make_lake: MakeLake) -> None:
+    """When the processed zone was removed, a run makes its tables again from raw/ and says so."""
+    lake = make_lake(a="id\n1\n", b="id\n2\n")
+    run(lake)
+    shutil.rmtree(lake / "processed")
+    summary = run(lake)
+    assert ("t", "the table was gone; its files are processed again: 2") in summary.notes
+    assert ask(lake, "SELECT id FROM t ORDER BY id") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("file", "error", "text"),
+    [
+        (".penstock/state.db", StateError, "the state store cannot be used: file is not a database"),
+        ("processed/catalog.db", CatalogError, "the catalog is damaged: file is not a database"),
+    ],
+)
+def test_a_damaged_database_is_a_clear_error(
+    make_lake: MakeLake, file: str, error: type[penstock.PenstockError], text: str
+) -> None:
+    """Bytes that are no database are never taken for an empty one: the error names the file and what to do."""
+    lake = make_lake(a="id\n1\n")
+    run(lake)
+    for leftover in (f"{file}-wal", f"{file}-shm"):
+        (lake / leftover).unlink(missing_ok=True)
+    (lake / file).write_bytes(b"these are not the bytes of a database" * 100)
+    with pytest.raises(error) as caught:
+        ask(lake, "SELECT * FROM t")
+    assert str(caught.value).startswith(f"{lake / file}: {text}")
+    assert caught.value.hint

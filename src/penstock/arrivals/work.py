@@ -92,6 +92,7 @@ class Worker:
         heart.start()
         try:
             for name, table in tables.items():
+                self._restore(name, summary)
                 while not self._stopping.is_set() and self._pass(name, table, summary):
                     pass
         finally:
@@ -107,6 +108,16 @@ class Worker:
             same = [there.generation for there in live if there.key_id == arrival.name.key_id]
             self._state.arrivals.requeue(arrival, max([arrival.generation, *same]) + 1)
         return len(arrivals)
+
+    def _restore(self, name: TableName, summary: Summary) -> None:
+        """The tables are the truth: where one is gone, the files that were in it wait again."""
+        if self._catalog.pointer(name) is not None:
+            return
+        lost = [arrival for arrival in newest_finished(self._state, name) if arrival.accounting.rows_out]
+        for arrival in lost:
+            self._state.arrivals.requeue(arrival, arrival.generation)
+        if lost:
+            summary.notes.append((str(name), f"the table was gone; its files are processed again: {len(lost)}"))
 
     def _pass(self, name: TableName, table: Table, summary: Summary) -> bool:
         """Process one group; False when nothing of the table is left to wait for."""

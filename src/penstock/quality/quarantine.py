@@ -106,12 +106,16 @@ def _content(row: SetAside) -> tuple[int, tuple[str, ...]]:
 
 
 def _written_as(row: SetAside, dialect: Dialect) -> set[bytes]:
-    """How a record with the row's cells may be written: quotes only where they are needed, or around every field."""
+    """How a record with the row's cells may be written: quotes where they are needed, or around every field.
+
+    An empty field may stand behind the last one, which the engine passes over.
+    """
     quote, special = dialect.quote, (dialect.delimiter, dialect.quote, "\n", "\r")
     cells = [cell or "" for cell in row.cells]
     quoted = [f"{quote}{cell.replace(quote, quote * 2)}{quote}" for cell in cells]
     needed = [q if any(mark in cell for mark in special) else cell for cell, q in zip(cells, quoted, strict=True)]
-    return {dialect.delimiter.join(fields).encode("utf-8", "surrogatepass") for fields in (needed, quoted)}
+    ways = (needed, quoted, [*needed, ""], [*quoted, ""])
+    return {dialect.delimiter.join(fields).encode("utf-8", "surrogatepass") for fields in ways}
 
 
 def _counted(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock import faults
-from penstock.errors import CommitConflictError, PlanOutdatedError
+from penstock.errors import CatalogError, CommitConflictError, PlanOutdatedError
 from penstock.naming import TableName
 from penstock.state import Head, Heads, LiveFile
 from penstock.state.store import Column
@@ -208,7 +208,13 @@ class LocalCatalog:
             except sqlite3.OperationalError as error:
                 if "no such table" in str(error):
                     return []
-                raise
+                raise CatalogError(f"the catalog cannot be read: {error}", where=str(self._file)) from error
+            except sqlite3.DatabaseError as error:
+                raise CatalogError(
+                    f"the catalog is damaged: {error}",
+                    where=str(self._file),
+                    hint="put back a copy, or move the processed zone away: the next run makes its tables again from raw/",
+                ) from error
 
     def _catalog(self) -> SqlCatalog:
         if self._opened is None:
