@@ -105,8 +105,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _failed(error: Exception, session: Session) -> int:
     """Put an error into words; nothing that was to be expected shows a traceback."""
-    if isinstance(error, RuntimeError) and str(error) == "Query interrupted":  # DuckDB's word for Ctrl-C
-        return INTERRUPTED
     known = _known(error)
     if known is not None:
         output.error(known, as_json=session.json)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.lake import Lake
 
 SHOWN_ROWS = 1000
+INTERRUPTED = 130
 
 
 @click.command("query")
@@ -46,6 +49,7 @@ def command(session: Session, sql: str, form: str, output: Path | None, limit: i
     if binary and output is None and sys.stdout.isatty():
         message = "a terminal cannot show Parquet: name a file with --output, or pipe it into one"
         raise click.UsageError(message)
+    _leave_on_interrupt(output)
     statement = _utf8(sys.stdin.buffer.read() if sql == "-" else os.fsencode(sql))
     people = output is None and form == "table" and sys.stdout.isatty()
     limit = SHOWN_ROWS if limit is None and people else limit
@@ -65,6 +69,28 @@ def command(session: Session, sql: str, form: str, output: Path | None, limit: i
     if form == "table" or output is not None:
         to = f", written to {output}" if output else ""
         say(f"{counted(rows, 'row')} in {lasted(spent)}{to}", err=True)
+
+
+def _leave_on_interrupt(output: Path | None) -> None:
+    """End at once on Ctrl-C, also while the engine computes and does not look at Python's signals.
+
+    The kernel's signal wakes a thread through a pipe; Python's own handler does the same in case it comes first.
+    """
+
+    def leave(*_: object) -> None:
+        if output is not None:
+            _part_of(output).unlink(missing_ok=True)
+        os._exit(INTERRUPTED)
+
+    def watch() -> None:
+        os.read(reading, 1)
+        leave()
+
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.signal(signal.SIGINT, leave)
+    signal.set_wakeup_fd(writing)
+    threading.Thread(target=watch, name="penstock-interrupt", daemon=True).start()
 
 
 def _utf8(sql: bytes) -> str:
@@ -104,10 +130,14 @@ def _binary(output: Path | None) -> Iterator[BinaryIO]:
         yield file
 
 
+def _part_of(output: Path) -> Path:
+    return output.with_name(f".{output.name}.{os.getpid()}")
+
+
 @contextmanager
 def _whole(output: Path) -> Iterator[Path]:
     """A name to write under; the file appears as `output` only once it is whole."""
-    part = output.with_name(f".{output.name}.{os.getpid()}")
+    part = _part_of(output)
     try:
         yield part
         part.replace(output)

@@ -213,7 +213,7 @@ class LocalCatalog:
                 raise CatalogError(
                     f"the catalog is damaged: {error}",
                     where=str(self._file),
-                    hint="put back a copy, or move the processed zone away: the next run makes its tables again from raw/",
+                    hint="put back a copy, or move the processed zone away: the next run makes its tables again",
                 ) from error
 
     def _catalog(self) -> SqlCatalog:

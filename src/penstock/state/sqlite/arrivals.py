@@ -1,0 +1,174 @@
+"""The queue of files that landed."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+
+from penstock.naming import TableName
+from penstock.state.sqlite.accounting import dumped, loaded
+from penstock.state.sqlite.database import Database
+from penstock.state.sqlite.leases import LEASE_SECONDS
+from penstock.state.store import Accounting, Arrival, ArrivalState
+
+
+class Arrivals:
+    """The queue; keeps the contract of `Arrivals`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, table: TableName, key: str, version: str, size: int, modified_ns: int, mark: str) -> bool:
+        """Record a version of a file, once."""
+        with self._database.transaction() as sql:
+            newest = sql.execute(
+                'SELECT sequence, version FROM arrivals WHERE "table"=? AND key=? ORDER BY sequence DESC LIMIT 1',
+                (str(table), key),
+            ).fetchone()
+            if newest is not None and newest["version"] == version:
+                sql.execute("UPDATE arrivals SET mark=? WHERE sequence=?", (mark, newest["sequence"]))
+                return False
+            sql.execute(
+                "UPDATE arrivals SET state='superseded' "
+                "WHERE \"table\"=? AND key=? AND state IN ('pending', 'working', 'dead')",
+                (str(table), key),
+            )
+            sql.execute(
+                'INSERT INTO arrivals ("table", key, version, generation, size, modified_ns, mark, recorded_at) '
+                "SELECT ?, ?, ?, coalesce(max(generation) + 1, 0), ?, ?, ?, ? FROM arrivals "
+                'WHERE "table"=? AND key=? AND version=?',
+                (
+                    str(table),
+                    key,
+                    version,
+                    size,
+                    modified_ns,
+                    mark,
+                    self._database.clock.now(),
+                    str(table),
+                    key,
+                    version,
+                ),
+            )
+            return True
+
+    def claim(self, table: TableName, limit: int) -> list[Arrival]:
+        """Lease arrivals that wait, oldest first."""
+        now, worker = self._database.clock.now(), self._database.worker
+        with self._database.transaction() as sql:
+            self._free(sql, table, now)
+            waiting = sql.execute(
+                "SELECT sequence FROM arrivals WHERE \"table\"=? AND state='pending' AND not_before<=? "
+                "ORDER BY sequence LIMIT ?",
+                (str(table), now, limit),
+            ).fetchall()
+            claimed = [
+                sql.execute(
+                    "UPDATE arrivals SET state='working', attempts=attempts+1, attempt=?, worker=?, lease_until=? "
+                    "WHERE sequence=? RETURNING *",
+                    (uuid.uuid4().hex[:8], worker, now + LEASE_SECONDS, row["sequence"]),
+                ).fetchone()
+                for row in waiting
+            ]
+        return [_arrival(row) for row in claimed]
+
+    def _free(self, sql: sqlite3.Connection, table: TableName, now: float) -> None:
+        """Make arrivals of dead or hanging workers wait again."""
+        working = sql.execute(
+            "SELECT DISTINCT worker FROM arrivals WHERE \"table\"=? AND state='working'", (str(table),)
+        ).fetchall()
+        dead = [row["worker"] for row in working if self._database.dead(row["worker"])]
+        marks = ", ".join("?" * len(dead))
+        sql.execute(
+            "UPDATE arrivals SET state='pending', attempt='', worker='' "
+            f"WHERE \"table\"=? AND state='working' AND (lease_until<? OR worker IN ({marks}))",
+            (str(table), now, *dead),
+        )
+
+    def finish(
+        self, arrival: Arrival, run: str, accounting: Accounting, quarantine_stem: str | None, *, replaces: bool = True
+    ) -> None:
+        """Note that an arrival's rows are in the table."""
+        with self._database.transaction() as sql:
+            sql.execute(
+                "UPDATE arrivals SET state='finished', finished_at=?, run=?, accounting=?, quarantine_stem=?, "
+                "reason=NULL, worker='' WHERE sequence=?",
+                (self._database.clock.now(), run, dumped(accounting), quarantine_stem, arrival.sequence),
+            )
+            if replaces:
+                sql.execute(
+                    "UPDATE arrivals SET state='superseded' "
+                    "WHERE \"table\"=? AND key=? AND state='finished' AND sequence<?",
+                    (str(arrival.table), arrival.key, arrival.sequence),
+                )
+
+    def give_back(self, arrival: Arrival, reason: str, delay: float = 0.0, *, counted: bool = True) -> None:
+        """End an attempt without success."""
+        with self._database.transaction() as sql:
+            sql.execute(
+                "UPDATE arrivals SET state='pending', attempt='', worker='', reason=?, not_before=?, "
+                "attempts=attempts-? WHERE sequence=? AND state='working' AND attempt=?",
+                (reason, self._database.clock.now() + delay, 0 if counted else 1, arrival.sequence, arrival.attempt),
+            )
+
+    def bury(self, arrival: Arrival, reason: str, plan: str, run: str) -> None:
+        """End an arrival as a dead letter."""
+        with self._database.transaction() as sql:
+            sql.execute(
+                "UPDATE arrivals SET state='dead', finished_at=?, reason=?, plan=?, run=?, worker='' "
+                "WHERE sequence=? AND state='working' AND attempt=?",
+                (self._database.clock.now(), reason, plan, run, arrival.sequence, arrival.attempt),
+            )
+
+    def held(self, arrival: Arrival) -> bool:
+        """Whether this attempt still holds the arrival."""
+        found = self._database.rows(
+            "SELECT 1 FROM arrivals WHERE sequence=? AND state='working' AND attempt=?",
+            arrival.sequence,
+            arrival.attempt,
+        )
+        return bool(found)
+
+    def find(self, table: TableName | None = None, states: tuple[ArrivalState, ...] = ()) -> list[Arrival]:
+        """Arrivals in the order recorded."""
+        where, values = ["1=1"], list[str]()
+        if table is not None:
+            where, values = ['"table"=?'], [str(table)]
+        if states:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            values += states
+        rows = self._database.rows(f"SELECT * FROM arrivals WHERE {' AND '.join(where)} ORDER BY sequence", *values)
+        return [_arrival(row) for row in rows]
+
+    def requeue(self, arrival: Arrival, generation: int) -> None:
+        """Make an arrival wait again."""
+        with self._database.transaction() as sql:
+            sql.execute(
+                "UPDATE arrivals SET state='pending', attempts=0, attempt='', worker='', not_before=0, reason=NULL, "
+                "generation=? WHERE sequence=?",
+                (generation, arrival.sequence),
+            )
+
+
+def _arrival(row: sqlite3.Row) -> Arrival:
+    return Arrival(
+        sequence=row["sequence"],
+        table=TableName.parse(row["table"]),
+        key=row["key"],
+        version=row["version"],
+        generation=row["generation"],
+        size=row["size"],
+        modified_ns=row["modified_ns"],
+        mark=row["mark"],
+        state=row["state"],
+        attempts=row["attempts"],
+        attempt=row["attempt"],
+        worker=row["worker"],
+        recorded_at=row["recorded_at"],
+        finished_at=row["finished_at"],
+        run=row["run"],
+        reason=row["reason"],
+        plan=row["plan"],
+        accounting=loaded(row["accounting"]) if row["accounting"] else Accounting(),
+        quarantine_stem=row["quarantine_stem"],
+    )

@@ -1,0 +1,161 @@
+"""One connection, its transactions, and the worker that this process is.
+
+A worker is a process that holds a lock on a file of its own below `.penstock/workers/`. The kernel lets go of the lock
+when the process ends, however it ends, so that a dead worker's claims are free at once; a worker that hangs loses its
+claims when their time runs out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from penstock import faults
+from penstock.clock import Clock
+from penstock.errors import StateError
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 60.0
+
+_SCHEMA = """
+CREATE TABLE arrivals (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    "table" TEXT NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL, generation INTEGER NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, mark TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending', attempts INTEGER NOT NULL DEFAULT 0, attempt TEXT NOT NULL DEFAULT '',
+    worker TEXT NOT NULL DEFAULT '', lease_until REAL NOT NULL DEFAULT 0, not_before REAL NOT NULL DEFAULT 0,
+    recorded_at REAL NOT NULL, finished_at REAL, run TEXT, reason TEXT, plan TEXT, accounting TEXT,
+    quarantine_stem TEXT,
+    UNIQUE ("table", key, version, generation)
+);
+CREATE INDEX arrivals_by_state ON arrivals ("table", state, sequence);
+CREATE TABLE leases (name TEXT PRIMARY KEY, worker TEXT NOT NULL, token INTEGER NOT NULL, until REAL NOT NULL);
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, "table" TEXT NOT NULL, state TEXT NOT NULL, accounting TEXT NOT NULL, started REAL NOT NULL,
+    duration_ms INTEGER NOT NULL, arrivals TEXT NOT NULL, snapshot INTEGER, error TEXT
+);
+CREATE INDEX runs_by_start ON runs (started);
+CREATE TABLE heads (
+    "table" TEXT PRIMARY KEY, pointer TEXT NOT NULL, snapshot INTEGER, committed_at REAL, columns TEXT NOT NULL
+);
+CREATE TABLE live_files (
+    "table" TEXT NOT NULL, path TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY ("table", path)
+) WITHOUT ROWID;
+"""
+
+
+class Database:
+    """One connection, its transactions, and the worker that this process is."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.clock = clock
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._worker: str | None = None
+        self._closed = False
+        self._worker_file: Any = None
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "state.db"
+        try:
+            self._connection = sqlite3.connect(
+                file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._migrate()
+        except sqlite3.Error as error:
+            raise StateError(
+                f"the state store cannot be used: {error}",
+                where=str(file),
+                hint="move it away: the tables are the truth, and files that are in them are not read in twice",
+            ) from error
+
+    def _migrate(self) -> None:
+        if self._version() < SCHEMA_VERSION:
+            with self.transaction() as sql:
+                if self._version() == 0:
+                    for statement in _SCHEMA.split(";"):
+                        sql.execute(statement)
+                sql.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        if self._version() > SCHEMA_VERSION:
+            message = "was written by a newer version of penstock"
+            raise StateError(message, where=str(self._folder / "state.db"), hint="upgrade penstock")
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, alone: readers see the state before or after. Inside another transaction, part of it."""
+        with self._lock:
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            faults.reach("state.begin")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                faults.reach("state.commit")
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+
+    def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Read, outside any transaction of its own."""
+        with self._lock:
+            return self._connection.execute(sql, values).fetchall()
+
+    @property
+    def worker(self) -> str:
+        """This worker's name; the first use takes its lock."""
+        with self._lock:
+            if self._worker is None:
+                self._worker = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+                folder = self._folder / "workers"
+                folder.mkdir(exist_ok=True)
+                self._worker_file = (folder / self._worker).open("w")
+                fcntl.flock(self._worker_file, fcntl.LOCK_EX)
+            return self._worker
+
+    def dead(self, worker: str) -> bool:
+        """Whether a worker's process has ended."""
+        if worker == self._worker:
+            return False
+        try:
+            with (self._folder / "workers" / worker).open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return True
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give back what this worker holds; closing twice does no harm."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._worker is not None:
+                with self.transaction() as sql:
+                    sql.execute(
+                        "UPDATE arrivals SET state='pending', attempt='', worker='', attempts=attempts-1 "
+                        "WHERE worker=? AND state='working'",
+                        (self._worker,),
+                    )
+                    sql.execute("UPDATE leases SET worker='', until=0 WHERE worker=?", (self._worker,))
+            self._connection.close()
+            if self._worker_file is not None:
+                (self._folder / "workers" / str(self._worker)).unlink(missing_ok=True)
+                self._worker_file.close()
+                self._worker_file = None

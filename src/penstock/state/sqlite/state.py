@@ -1,0 +1,45 @@
+"""The store as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from penstock.clock import Clock, SystemClock
+from penstock.state.sqlite.arrivals import Arrivals
+from penstock.state.sqlite.database import Database
+from penstock.state.sqlite.heads import Heads
+from penstock.state.sqlite.leases import Leases
+from penstock.state.sqlite.runs import Runs
+
+
+class SqliteState:
+    """The store; keeps the contract of `State`."""
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        """Open, or make, the store in `folder` (the lake's `.penstock/`).
+
+        Raises:
+            StateError: The file cannot be opened, is damaged, or was written by a newer version.
+        """
+        self._database = Database(folder, clock or SystemClock())
+        self.arrivals = Arrivals(self._database)
+        self.leases = Leases(self._database)
+        self.runs = Runs(self._database)
+        self.heads = Heads(self._database)
+
+    @property
+    def worker(self) -> str:
+        """This process's name among the workers."""
+        return self._database.worker
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make everything that is recorded inside one transaction."""
+        with self._database.transaction():
+            yield
+
+    def close(self) -> None:
+        """Let go of the database and of this worker's lock."""
+        self._database.close()
