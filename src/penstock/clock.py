@@ -1,6 +1,7 @@
 """Time, in one place, so that tests can hold it still.
 
-Everything that needs the time takes a `Clock`; nothing else in the package calls `time` or `datetime.now`.
+Everything that decides by the time takes a `Clock`. Only waiting for a file system's tick or for another process's lock
+is real time, whatever clock is held.
 """
 
 from __future__ import annotations

@@ -88,22 +88,24 @@ def commit_group(
 
 def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[ArrivalName]]:
     """Work out, purely, what is missing in `head` for the group to be in it exactly once."""
-    live: dict[str, list[LiveFile]] = {}
+    there: dict[str, list[LiveFile]] = {}
     for file in head.files:
         if file.arrival is not None:
-            live.setdefault(file.arrival.key_id, []).append(file)
-    add: list[DataFile] = []
-    remove: list[str] = []
+            there.setdefault(file.arrival.key_id, []).append(file)
+    added: dict[str, DataFile] = {}
+    removed: list[str] = []
     already = set[ArrivalName]()
     for staged in group:
-        same_key = live.get(staged.arrival.key_id, [])
+        same_key = there.setdefault(staged.arrival.key_id, [])
         if any(_holds(file, staged.arrival) for file in same_key) or (same_key and staged.on_reupload == "ignore"):
             already.add(staged.arrival)
             continue
-        add += staged.files
         if staged.on_reupload == "replace":
-            remove += [file.path for file in same_key]
-    return Change(head, tuple(add), tuple(remove), _summary(group)), frozenset(already)
+            removed += [file.path for file in same_key if added.pop(file.path, None) is None]
+            same_key.clear()
+        added |= {file.path: file for file in staged.files}
+        same_key += [LiveFile(file.path, file.rows, file.bytes) for file in staged.files]
+    return Change(head, tuple(added.values()), tuple(removed), _summary(group)), frozenset(already)
 
 
 def _holds(file: LiveFile, arrival: ArrivalName) -> bool:

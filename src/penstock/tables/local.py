@@ -6,12 +6,14 @@ needs only `sqlite3` and `json`, because importing pyiceberg costs more than a w
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from penstock import faults
 from penstock.errors import CatalogError, CommitConflictError, PlanOutdatedError
@@ -89,23 +91,24 @@ class LocalCatalog:
         from pyiceberg.schema import Schema
         from pyiceberg.types import NestedField
 
-        catalog = self._catalog()
         fields = [
             NestedField(field_id=at, name=name, field_type=_iceberg(kind), required=False)
             for at, (name, kind) in enumerate(columns, start=1)
         ]
-        catalog.create_namespace_if_not_exists(table.layer)
+        catalog = self._catalog()
         faults.reach("tables.create")
-        try:
-            catalog.create_table(
-                (table.layer, table.name),
-                schema=Schema(*fields),
-                location=str(self._folder / table.layer / table.name),
-                properties={**PROPERTIES, **properties},
-            )
-        except TableAlreadyExistsError as error:
-            message = "another worker made the table first"
-            raise PlanOutdatedError(message, where=str(table)) from error
+        with self._alone():
+            catalog.create_namespace_if_not_exists(table.layer)
+            try:
+                catalog.create_table(
+                    (table.layer, table.name),
+                    schema=Schema(*fields),
+                    location=str(self._folder / table.layer / table.name),
+                    properties={**PROPERTIES, **properties},
+                )
+            except TableAlreadyExistsError as error:
+                message = "another worker made the table first"
+                raise PlanOutdatedError(message, where=str(table)) from error
         return self._load_head(table)
 
     def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
@@ -221,9 +224,17 @@ class LocalCatalog:
             from pyiceberg.catalog.sql import SqlCatalog
 
             self._folder.mkdir(parents=True, exist_ok=True)
-            uri = f"sqlite:///{self._file}?timeout=60"
-            self._opened = SqlCatalog(NAME, uri=uri, warehouse=str(self._folder))
+            with self._alone():
+                uri = f"sqlite:///{quote(str(self._file))}?timeout=60"
+                self._opened = SqlCatalog(NAME, uri=uri, warehouse=str(self._folder))
         return self._opened
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes out while the catalog's own tables or a new table are made."""
+        with (self._folder / f".{FILE}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
 
 class _conflicts:  # noqa: N801 - reads as a verb where it is used

@@ -11,6 +11,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ class Database:
                 file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._write_ahead()
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._migrate()
         except sqlite3.Error as error:
@@ -78,6 +79,19 @@ class Database:
                 where=str(file),
                 hint="move it away: the tables are the truth, and files that are in them are not read in twice",
             ) from error
+
+    def _write_ahead(self) -> None:
+        """Switch to a write-ahead log; SQLite does not wait for others here, so we do."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def _migrate(self) -> None:
         if self._version() < SCHEMA_VERSION:

@@ -1,0 +1,125 @@
+"""Fixtures that run a contract suite on every implementation, and the summary of what was run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.clock import HeldClock
+from penstock.engines import Engine
+from penstock.state import State
+from penstock.storage import Zone
+from penstock.tables import Catalog
+from tests.contracts.registry import CATALOGS, ENGINES, INTERFACES, PASSED, STATES, ZONES, label
+
+PROPERTY = "contract"
+
+
+def _note(request: pytest.FixtureRequest, interface: str) -> str:
+    """Remember that the test checks this implementation."""
+    name: str = request.param
+    request.node.user_properties.append((PROPERTY, label(interface, name)))
+    return name
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count the checks that passed."""
+    if report.when == "call" and report.passed:
+        PASSED.update(value for key, value in report.user_properties if key == PROPERTY and isinstance(value, str))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print which implementations were run, those without a single check included."""
+    names = [label(interface, name) for interface, known in INTERFACES.items() for name in known]
+    ran = ", ".join(f"{name} {PASSED[name]} checks" for name in names)
+    terminalreporter.write_sep("-", "contract suites")
+    terminalreporter.write_line(f"contract suites: {ran}")
+
+
+@pytest.fixture(params=sorted(ZONES))
+def zone(request: pytest.FixtureRequest, tmp_path: Path) -> Zone:
+    """A zone without files."""
+    return ZONES[_note(request, "storage")](tmp_path / "zone")
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    """Time that only moves when the test says so."""
+    return HeldClock()
+
+
+class Stores:
+    """Opens one state store for several workers, each of which is an opened store of its own."""
+
+    def __init__(self, name: str, folder: Path, clock: HeldClock) -> None:
+        """Use the implementation `name`, below `folder`."""
+        self.name, self.folder, self._clock = name, folder, clock
+        self._opened: list[State] = []
+
+    def worker(self) -> State:
+        """Open the store as one more worker."""
+        self._opened.append(STATES[self.name](self.folder, self._clock))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for store in self._opened:
+            store.close()
+
+
+@pytest.fixture(params=sorted(STATES))
+def stores(request: pytest.FixtureRequest, tmp_path: Path, clock: HeldClock) -> Iterator[Stores]:
+    """A state store that any number of workers can open."""
+    made = Stores(_note(request, "state"), tmp_path / "state", clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(stores: Stores) -> State:
+    """The state store as one worker has it."""
+    return stores.worker()
+
+
+class Catalogs:
+    """Opens one catalog as several processes would, each with a cache of heads."""
+
+    def __init__(self, name: str, folder: Path, clock: HeldClock) -> None:
+        """Use the implementation `name`, with its tables below `folder`."""
+        self.name, self.folder = name, folder
+        self._clock = clock
+        self._caches: list[State] = []
+
+    def open(self, cache: str = "cache") -> Catalog:
+        """Open the catalog with the cache of that name."""
+        self._caches.append(next(iter(STATES.values()))(self.folder / cache, self._clock))
+        return CATALOGS[self.name](self.folder / "processed", self._caches[-1].heads)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for cache in self._caches:
+            cache.close()
+
+
+@pytest.fixture(params=sorted(CATALOGS))
+def catalogs(request: pytest.FixtureRequest, tmp_path: Path, clock: HeldClock) -> Iterator[Catalogs]:
+    """A catalog without tables that can be opened several times."""
+    made = Catalogs(_note(request, "catalog"), tmp_path, clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def catalog(catalogs: Catalogs) -> Catalog:
+    """A catalog without tables."""
+    return catalogs.open()
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine."""
+    made = ENGINES[_note(request, "engine")](tmp_path / "spill")
+    yield made
+    made.close()

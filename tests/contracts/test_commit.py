@@ -1,0 +1,337 @@
+"""The commit loop over every catalog: rows are there once, whatever order, repetition, race or lost answer."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.clock import HeldClock
+from penstock.errors import CommitConflictError, LeaseLostError
+from penstock.naming import ArrivalName, TableName
+from penstock.state import Head, LiveFile
+from penstock.state.store import Column
+from penstock.tables import Catalog, Change, DataFile, Staged, commit_group
+from penstock.tables.commit import plan_change
+from tests.contracts.conftest import Catalogs
+from tests.contracts.parquet import arrival, rows, write_file
+
+T = TableName.parse("t")
+COLUMNS = (Column(1, "id", "BIGINT"),)
+EMPTY = Head(T, "p0", None, None, COLUMNS, ())
+
+
+def free() -> None:
+    """A guard that never objects."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One arrival of a group: which content of which file, processed for the n-th time, whether it has rows."""
+
+    key: str
+    content: str
+    generation: int
+    on_reupload: str
+    full: bool
+
+    @property
+    def name(self) -> ArrivalName:
+        """The arrival."""
+        return arrival(self.key, self.content, self.generation)
+
+
+DELIVERIES = st.builds(
+    Delivery,
+    st.sampled_from("ab"),
+    st.sampled_from("12"),
+    st.integers(0, 1),
+    st.sampled_from(["replace", "append", "ignore"]),
+    st.booleans(),
+)
+GROUPS = st.lists(st.lists(DELIVERIES, min_size=1, max_size=2, unique_by=lambda d: d.key), max_size=8)
+
+
+def model(groups: list[list[Delivery]]) -> list[Delivery]:
+    """What a table holds after these groups, in plain words."""
+    live: list[Delivery] = []
+    for delivery in (delivery for group in groups for delivery in group):
+        same = [there for there in live if there.key == delivery.key]
+        if any(t.content == delivery.content and t.generation >= delivery.generation for t in same):
+            continue  # its rows are there
+        if same and delivery.on_reupload == "ignore":
+            continue
+        if delivery.on_reupload == "replace":
+            live = [there for there in live if there.key != delivery.key]
+        live += [delivery] if delivery.full else []
+    return sorted(live, key=str)
+
+
+def planned(groups: list[list[Delivery]]) -> list[str]:
+    """Apply the plan of each group to a head that is nothing but values; gives the stems of the live files."""
+    head = EMPTY
+    for attempt, group in enumerate(groups):
+        staged = [Staged(d.name, _files(d, attempt), d.on_reupload) for d in group]
+        change, _ = plan_change(head, staged)
+        assert (change, _) == plan_change(head, staged)
+        assert change.base is head
+        kept = tuple(file for file in head.files if file.path not in change.remove)
+        head = replace(head, files=kept + tuple(LiveFile(f.path, f.rows, f.bytes) for f in change.add))
+    return sorted(str(file.arrival) for file in head.files)
+
+
+def _files(delivery: Delivery, attempt: int) -> tuple[DataFile, ...]:
+    path = f"/data/{delivery.name.stem(f'{attempt:08x}')}.parquet"
+    return (DataFile(path, 1, 1),) if delivery.full else ()
+
+
+@given(GROUPS)
+def test_plans_keep_every_row_once(groups: list[list[Delivery]]) -> None:
+    """Any sequence of groups, with repetitions and other versions, leaves exactly the rows of the plain model."""
+    assert planned(groups) == sorted(str(delivery.name) for delivery in model(groups))
+
+
+@given(GROUPS, st.data())
+def test_repeating_the_last_group_changes_nothing(groups: list[list[Delivery]], data: st.DataObject) -> None:
+    """A group whose rows are all there is committed again without effect."""
+    group = data.draw(st.lists(DELIVERIES.filter(lambda d: d.full), min_size=1, max_size=2, unique_by=lambda d: d.key))
+    assert planned([*groups, group, group]) == planned([*groups, group])
+
+
+@pytest.mark.parametrize("on_reupload", ["replace", "append", "ignore"])
+def test_one_arrival_twice_in_a_group(on_reupload: str) -> None:
+    """The same arrival twice in one group, by two attempts, is in the table once."""
+    first = Staged(arrival("a"), (DataFile(f"/data/{arrival('a').stem('0' * 8)}.parquet", 1, 1),), on_reupload)
+    second = Staged(arrival("a"), (DataFile(f"/data/{arrival('a').stem('1' * 8)}.parquet", 1, 1),), on_reupload)
+    change, _ = plan_change(EMPTY, [first, second])
+    assert len(change.add) == 1
+
+
+def test_two_versions_in_a_group() -> None:
+    """Of two versions of one key in one group, the later one replaces the earlier one."""
+    groups = [[Delivery("a", "1", 0, "replace", full=True), Delivery("a", "2", 0, "replace", full=True)]]
+    assert planned(groups) == [str(delivery.name) for delivery in model(groups)]
+
+
+def staged(folder: Path, name: ArrivalName, attempt: int, value: int, on_reupload: str = "replace") -> Staged:
+    """Write an arrival's one row."""
+    file = write_file(folder, name.stem(f"{attempt:08x}"), f"SELECT {value} AS id", COLUMNS)
+    return Staged(name, (file,), on_reupload)
+
+
+def test_any_sequence_on_a_real_catalog(catalogs: Catalogs, tmp_path: Path) -> None:
+    """Eight random sequences of groups leave exactly the rows of the plain model in a real table."""
+    chance = random.Random(7)  # noqa: S311 - examples
+    catalog = catalogs.open()
+    for example in range(8):
+        table = TableName("main", f"t{example}")
+        catalog.create(table, [("id", "BIGINT")], {})
+        groups, values = [], dict[str, int]()
+        for attempt in range(chance.randint(2, 6)):
+            keys = chance.sample("ab", chance.randint(1, 2))
+            policies = ["replace", "append", "ignore"]
+            groups.append(
+                [
+                    Delivery(k, chance.choice("12"), chance.randint(0, 1), chance.choice(policies), full=True)
+                    for k in keys
+                ]
+            )
+            ready = []
+            for delivery in groups[-1]:
+                value = values.setdefault(str(delivery.name), len(values))
+                ready.append(staged(tmp_path / str(example), delivery.name, attempt, value, delivery.on_reupload))
+            head = commit_group(catalog, table, ready, HeldClock(), free).head
+        assert rows(head) == sorted((values[str(delivery.name)],) for delivery in model(groups))
+        assert rows(head) == rows(catalogs.open(f"lost{example}").head(table) or EMPTY)
+
+
+def test_what_is_there_already_is_named(catalog: Catalog, tmp_path: Path) -> None:
+    """The outcome says which arrivals of the group added nothing, so that their files can go."""
+    catalog.create(T, [("id", "BIGINT")], {})
+    first = commit_group(catalog, T, [staged(tmp_path, arrival("a"), 1, 1)], HeldClock(), free)
+    both = [staged(tmp_path, arrival("a"), 2, 1), staged(tmp_path, arrival("b"), 2, 2)]
+    second = commit_group(catalog, T, both, HeldClock(), free)
+    assert (first.already, second.already) == (frozenset(), frozenset({arrival("a")}))
+    assert rows(second.head) == [(1,), (2,)]
+
+
+class Wrapped:
+    """A catalog that passes everything on, for one that misbehaves at a commit."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        """Wrap a catalog."""
+        self.catalog = catalog
+        self.commits = 0
+
+    def tables(self) -> list[TableName]:
+        """Pass on."""
+        return self.catalog.tables()
+
+    def pointer(self, table: TableName) -> str | None:
+        """Pass on."""
+        return self.catalog.pointer(table)
+
+    def metadata(self, table: TableName) -> dict[str, Any] | None:
+        """Pass on."""
+        return self.catalog.metadata(table)
+
+    def head(self, table: TableName) -> Head | None:
+        """Pass on."""
+        return self.catalog.head(table)
+
+    def create(self, table: TableName, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
+        """Pass on."""
+        return self.catalog.create(table, columns, properties)
+
+    def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
+        """Pass on."""
+        return self.catalog.add_columns(base, columns, properties)
+
+    def commit(self, change: Change) -> Head:
+        """Pass on."""
+        self.commits += 1
+        return self.catalog.commit(change)
+
+
+class LosesAnswers(Wrapped):
+    """Every commit lands, and then the line goes dead."""
+
+    def commit(self, change: Change) -> Head:
+        """Commit, and fail all the same."""
+        super().commit(change)
+        message = "connection reset by peer"
+        raise ConnectionResetError(message)
+
+
+class LosesRequests(Wrapped):
+    """No commit lands, and the line goes dead."""
+
+    def commit(self, change: Change) -> Head:
+        """Fail without having done anything."""
+        self.commits += 1
+        message = f"connection reset by peer before {change.base.table}"
+        raise ConnectionResetError(message)
+
+
+class Beaten(Wrapped):
+    """Before each of the first commits, another writer's lands."""
+
+    def __init__(self, catalog: Catalog, folder: Path, times: int) -> None:
+        """Lose the race `times` times."""
+        super().__init__(catalog)
+        self.folder, self.times = folder, times
+
+    def commit(self, change: Change) -> Head:
+        """Let another writer commit first."""
+        if self.commits < self.times:
+            other = staged(self.folder, arrival(f"other {self.commits}"), self.commits, 100 + self.commits)
+            commit_group(self.catalog, T, [other], HeldClock(), free)
+        return super().commit(change)
+
+
+def test_a_lost_answer_is_settled(catalog: Catalog, tmp_path: Path) -> None:
+    """A commit that landed though its answer was lost is recognised: nothing is raised, nothing doubled."""
+    catalog.create(T, [("id", "BIGINT")], {})
+    losing = LosesAnswers(catalog)
+    for value, content in enumerate("12"):
+        outcome = commit_group(losing, T, [staged(tmp_path, arrival("a", content), 1, value)], HeldClock(), free)
+        assert rows(outcome.head) == [(value,)]
+    assert losing.commits == 2
+    again = commit_group(catalog, T, [staged(tmp_path, arrival("a", "2"), 2, 1)], HeldClock(), free)
+    assert (rows(again.head), again.already) == ([(1,)], {arrival("a", "2")})
+
+
+def test_a_lost_request_is_passed_on(catalog: Catalog, tmp_path: Path) -> None:
+    """A commit that did not land fails with the error as it came, and nothing has changed."""
+    head = catalog.create(T, [("id", "BIGINT")], {})
+    with pytest.raises(ConnectionResetError):
+        commit_group(LosesRequests(catalog), T, [staged(tmp_path, arrival("a"), 1, 1)], HeldClock(), free)
+    assert catalog.head(T) == head
+
+
+def test_a_lost_race_is_run_again(catalog: Catalog, tmp_path: Path) -> None:
+    """Other writers win three times: the fourth attempt is planned against what they left."""
+    catalog.create(T, [("id", "BIGINT")], {})
+    clock = HeldClock()
+    outcome = commit_group(Beaten(catalog, tmp_path, 3), T, [staged(tmp_path, arrival("a"), 9, 1)], clock, free)
+    assert rows(outcome.head) == [(1,), (100,), (101,), (102,)]
+    assert clock.now() > HeldClock().now()
+
+
+def test_losing_every_race_ends(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its last attempt the commit is given up, and nothing of the group is in the table."""
+    monkeypatch.setattr("penstock.tables.commit.ATTEMPTS", 4)
+    catalog.create(T, [("id", "BIGINT")], {})
+    with pytest.raises(CommitConflictError, match="4 times in a row"):
+        commit_group(Beaten(catalog, tmp_path, 99), T, [staged(tmp_path, arrival("a"), 9, 1)], HeldClock(), free)
+    head = catalog.head(T)
+    assert head is not None
+    assert rows(head) == [(100 + at,) for at in range(4)]
+
+
+def test_the_guard_is_asked_before_each_attempt(catalog: Catalog, tmp_path: Path) -> None:
+    """A worker that lost its lease while it lost a race does not commit."""
+    catalog.create(T, [("id", "BIGINT")], {})
+    answers = iter([None, None, LeaseLostError("another worker has taken over")])
+
+    def guard() -> None:
+        if error := next(answers):
+            raise error
+
+    with pytest.raises(LeaseLostError):
+        commit_group(Beaten(catalog, tmp_path, 9), T, [staged(tmp_path, arrival("a"), 9, 1)], HeldClock(), guard)
+    head = catalog.head(T)
+    assert head is not None
+    assert arrival("a") not in {file.arrival for file in head.files}
+
+
+def test_a_removed_table_is_no_commit(catalog: Catalog, tmp_path: Path) -> None:
+    """A table that is gone is an error in words."""
+    with pytest.raises(CommitConflictError, match="removed while it was written to"):
+        commit_group(catalog, T, [staged(tmp_path, arrival("a"), 1, 1)], HeldClock(), free)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.append(".")
+from penstock.clock import SystemClock
+from penstock.naming import TableName
+from penstock.tables import commit_group
+from tests.contracts.parquet import arrival
+from tests.contracts.registry import CATALOGS, STATES
+from tests.contracts.test_commit import staged
+name, folder, worker, commits = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+clock = SystemClock()
+store = next(iter(STATES.values()))(folder / "cache", clock)
+catalog = CATALOGS[name](folder / "processed", store.heads)
+for at in range(commits):
+    value = worker * 1000 + at
+    for attempt in range(2 if at % 5 == 0 else 1):  # some are delivered twice
+        ready = staged(folder / "data", arrival(str(value)), attempt, value)
+        commit_group(catalog, TableName.parse("t"), [ready], clock, lambda: None)
+"""
+
+
+def test_four_processes_race(catalogs: Catalogs) -> None:
+    """Four processes commit 10 files each to one table, without a lease: every row is there once."""
+    catalogs.open().create(T, [("id", "BIGINT")], {})
+    command = [sys.executable, "-P", "-c", PROGRAM, catalogs.name, str(catalogs.folder)]
+    home = Path(__file__).parents[2]
+    workers = [
+        subprocess.Popen([*command, str(at), "10"], stderr=subprocess.PIPE, text=True, cwd=home) for at in range(4)
+    ]
+    for worker in workers:
+        _, errors = worker.communicate()
+        assert worker.returncode == 0, errors
+    head = catalogs.open("lost").head(T)
+    assert head is not None
+    assert rows(head) == sorted((worker * 1000 + at,) for worker in range(4) for at in range(10))
