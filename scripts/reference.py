@@ -252,7 +252,7 @@ MEANINGS = {
     "byte_offset": "Byte of the file at which the record starts, from 0.",
     "bytes_in": "Bytes of the files that were read.",
     "bytes_out": "Bytes of Parquet written.",
-    "column": "Name of the column; in quarantine the one to blame, null when it is no single one.",
+    "column_name": "Name of the column; in quarantine the one to blame, null when it is no single one.",
     "committed": "When the current snapshot was committed, UTC.",
     "duration_ms": "Milliseconds from start to commit.",
     "ended": "When the last attempt ended, UTC.",
@@ -277,7 +277,7 @@ MEANINGS = {
     "snapshot": "Iceberg's id of the snapshot, as text.",
     "started": "When it began, UTC.",
     "state": "How far it is: see below.",
-    "table": "The table, `name` or `layer.name`.",
+    "table_name": "The table, `name` or `layer.name`.",
     "type": "DuckDB's name of the stored type.",
     "version": "SHA-256 of the content, hexadecimal.",
 }
@@ -287,8 +287,7 @@ def system_tables_page() -> Iterator[str]:
     """Every table `penstock.*`, from the code that fills them."""
     yield from _opening(
         "System tables",
-        "What happened, as tables for `penstock query` and `lake.query`. `column` and `table` are words of SQL: write "
-        'them in double quotes, `SELECT "table", file FROM penstock.arrivals`.',
+        "What happened, as tables for `penstock query` and `lake.query`.",
     )
     quarantine = "Rows set aside, of the versions that tables hold now; empty when there are none."
     tables = {name: (table.description, table.columns) for name, table in SYSTEM_TABLES.items()}

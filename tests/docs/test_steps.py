@@ -72,7 +72,7 @@ def _rows(lake: penstock.Lake, table: str) -> str:
 
 
 def _set_aside(lake: penstock.Lake, table: str) -> str:
-    quarantine = "SELECT line, reason FROM penstock.quarantine WHERE \"table\" = '{}' ORDER BY line"
+    quarantine = "SELECT line, reason FROM penstock.quarantine WHERE table_name = '{}' ORDER BY line"
     lines = lake.query(quarantine.format(table)).fetchall()
     (run,) = lake.state.runs.list(TableName.parse(table))
     dropped = [f"dropped: {count} by {rule}\n" for rule, count in run.accounting.dropped.items()]

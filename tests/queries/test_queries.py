@@ -134,7 +134,7 @@ def test_system_tables_tell_what_happened(lake: Lake) -> None:
         ("sales.csv", 4, "3,<b>,2024-02-30")
     ]
     assert lake.query("SELECT name, rows FROM penstock.tables ORDER BY name").fetchall() == [("codes", 2), ("sales", 3)]
-    assert lake.query('SELECT sum(rows_in) FROM penstock.runs WHERE "table" = $$sales$$').fetchall() == [(4,)]
+    assert lake.query("SELECT sum(rows_in) FROM penstock.runs WHERE table_name = $$sales$$").fetchall() == [(4,)]
     assert lake.query("SELECT count(*) FROM penstock.arrivals WHERE state = 'finished'").fetchall() == [(2,)]
     assert lake.query("SELECT count(*) FROM penstock.dead_letters").fetchall() == [(0,)]
     assert ("codes",) in lake.query("SELECT table_name FROM information_schema.tables").fetchall()

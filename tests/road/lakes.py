@@ -61,7 +61,7 @@ def contents(lake: Path) -> dict[str, Any]:
             map(
                 repr,
                 opened.query(
-                    'SELECT "table", file, version, rows_in, rows_out, rows_dropped, rows_quarantined '
+                    "SELECT table_name, file, version, rows_in, rows_out, rows_dropped, rows_quarantined "
                     "FROM penstock.arrivals WHERE state = 'finished'"
                 ).fetchall(),
             )

@@ -77,7 +77,9 @@ def test_consultations_become_rows_as_declared(make_lake: MakeLake) -> None:
     found = ask(lake, "SELECT patient_age, age_group, year, month, gender, centre_id FROM consultations ORDER BY 1")
     groups = ["enfant", "enfant", "adolescent", "adolescent", "adulte", "adulte", "senior", "senior"]
     assert found == [(age, group, 2024, 3, "F", 7) for age, group in zip(ages, groups, strict=True)]
-    columns = [row[0] for row in ask(lake, 'SELECT "column" FROM penstock.columns WHERE "table" = \'consultations\'')]
+    columns = [
+        row[0] for row in ask(lake, "SELECT column_name FROM penstock.columns WHERE table_name = 'consultations'")
+    ]
     assert columns == [
         "consultation_id",
         "centre_id",
@@ -234,7 +236,7 @@ def test_types_are_inferred_from_the_whole_first_file(make_lake: MakeLake) -> No
     lake = make_lake(a="code,measure,day,count\n" + "\n".join(rows) + "\n")
     (account,) = run(lake).accounts.values()
     assert (account.rows_out, account.quarantined) == (30_000, 0)
-    types = ask(lake, 'SELECT "column", type FROM penstock.columns WHERE "table" = \'t\'')
+    types = ask(lake, "SELECT column_name, type FROM penstock.columns WHERE table_name = 't'")
     assert types == [("code", "VARCHAR"), ("measure", "VARCHAR"), ("day", "DATE"), ("count", "DOUBLE")]
     assert ask(lake, "SELECT * FROM t WHERE code = '007'")[0][1] == "text"
     with penstock.open(lake) as opened:
@@ -251,7 +253,7 @@ def test_later_files_follow_the_tables_types(make_lake: MakeLake) -> None:
     land(lake, "b.csv", 'id,price\n2,3.5\n007,1\n"x\ny",1\n3,12E4\n')
     run(lake)
     assert ask(lake, "SELECT id FROM t ORDER BY id") == [(1,), (2,)]
-    found = ask(lake, 'SELECT line, "column", reason, raw FROM penstock.quarantine ORDER BY line')
+    found = ask(lake, "SELECT line, column_name, reason, raw FROM penstock.quarantine ORDER BY line")
     assert found == [
         (3, "id", 'id: "007" is not an integer', "007,1"),
         (4, "id", 'id: "x\ny" is not an integer', '"x\ny",1'),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 
 from penstock.cli.output import say
 from penstock.cli.session import Session
+from penstock.cli.signalled import heard, leave
 from penstock.cli.words import counted, lasted
 from penstock.errors import PenstockError, QueryError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from penstock.lake import Lake
 
 SHOWN_ROWS = 1000
-INTERRUPTED = 130
 
 
 @click.command("query")
@@ -49,11 +48,16 @@ def command(session: Session, sql: str, form: str, output: Path | None, limit: i
     if binary and output is None and sys.stdout.isatty():
         message = "a terminal cannot show Parquet: name a file with --output, or pipe it into one"
         raise click.UsageError(message)
-    _leave_on_interrupt(output)
     statement = _utf8(sys.stdin.buffer.read() if sql == "-" else os.fsencode(sql))
     people = output is None and form == "table" and sys.stdout.isatty()
     limit = SHOWN_ROWS if limit is None and people else limit
-    with session.open() as lake:
+
+    def interrupted(number: int) -> None:
+        if output is not None:
+            _part_of(output).unlink(missing_ok=True)
+        leave(number)
+
+    with heard((signal.SIGINT,), interrupted), session.open() as lake:
         started = lake.clock.now()
         result = lake.query(statement)
         if binary:
@@ -69,28 +73,6 @@ def command(session: Session, sql: str, form: str, output: Path | None, limit: i
     if form == "table" or output is not None:
         to = f", written to {output}" if output else ""
         say(f"{counted(rows, 'row')} in {lasted(spent)}{to}", err=True)
-
-
-def _leave_on_interrupt(output: Path | None) -> None:
-    """End at once on Ctrl-C, also while the engine computes and does not look at Python's signals.
-
-    The kernel's signal wakes a thread through a pipe; Python's own handler does the same in case it comes first.
-    """
-
-    def leave(*_: object) -> None:
-        if output is not None:
-            _part_of(output).unlink(missing_ok=True)
-        os._exit(INTERRUPTED)
-
-    def watch() -> None:
-        os.read(reading, 1)
-        leave()
-
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.signal(signal.SIGINT, leave)
-    signal.set_wakeup_fd(writing)
-    threading.Thread(target=watch, name="penstock-interrupt", daemon=True).start()
 
 
 def _utf8(sql: bytes) -> str:

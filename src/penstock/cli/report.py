@@ -113,8 +113,8 @@ class Report:
         if self.summary.dead:
             parts.append(f"{counted(len(self.summary.dead), 'file')} dead")
         if self.signal:
-            waiting = "no file waits" if not self._waiting else f"{counted(self._waiting, 'file')} wait"
-            parts.append(f"stopped; {waiting} for the next run")
+            waiting = f"{counted(self._waiting, 'file')} wait{'s' if self._waiting == 1 else ''}"
+            parts.append(f"stopped; {waiting if self._waiting else 'no file waits'} for the next run")
         if parts:
             return "; ".join(parts)
         if self._waiting_at_start:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import click
 
 from penstock import faults
 from penstock.cli.output import emit
 from penstock.cli.session import Session, json_option, table_named
+from penstock.cli.signalled import SIGNALLED, heard, leave
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from penstock.arrivals import Worker
     from penstock.cli.report import Report
 
 DEAD = 3
-SIGNALLED = 128
+MESSAGE = b"\nstopping after the file at hand; Ctrl-C once more leaves at once\n"
 
 
 @click.command("run")
@@ -44,7 +43,8 @@ def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...
     from penstock.cli.report import Report
 
     faults.install_from_environment()
-    with session.open() as lake, _Stop(quiet=quiet) as stop:
+    stop = _Stop(quiet=quiet)
+    with heard((signal.SIGINT, signal.SIGTERM), stop.hear), session.open() as lake:
         again = [table_named(lake, name) for name in reprocess]
         only = {table_named(lake, name) for name in tables}
         chosen = {name: table for name, table in lake.declared.items() if not only or name in {*only, *again}}
@@ -77,19 +77,12 @@ class _Stop:
         self.signal = 0
         self._quiet = quiet
 
-    def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if not self.signal:  # else the process is about to end, and may still be told to end at once
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def hear(self, number: int) -> None:
+        """Take a signal."""
         if self.signal or self.worker is None:
-            os._exit(SIGNALLED + number)
+            leave(number)
+            return
         self.signal = number
         self.worker.stop()
         if not self._quiet:
-            os.write(sys.stderr.fileno(), b"\nstopping after the file at hand; Ctrl-C leaves at once\n")
+            os.write(sys.stderr.fileno(), MESSAGE)

@@ -19,11 +19,11 @@ from penstock.quality.accounting import MALFORMED
 from penstock.storage import Zone
 
 QUARANTINE_SCHEMA = (
-    ("table", "VARCHAR"),
+    ("table_name", "VARCHAR"),
     ("file", "VARCHAR"),
     ("line", "BIGINT"),
     ("byte_offset", "BIGINT"),
-    ("column", "VARCHAR"),
+    ("column_name", "VARCHAR"),
     ("rule", "VARCHAR"),
     ("reason", "VARCHAR"),
     ("raw", "VARCHAR"),
@@ -155,7 +155,7 @@ def _row(key: str, found: Located | None, column: str | None, rule: str, reason:
         "file": key,
         "line": found.line if found else None,
         "byte_offset": found.offset if found else None,
-        "column": column,
+        "column_name": column,
         "rule": rule,
         "reason": reason,
         "raw": raw,
@@ -187,7 +187,9 @@ def write_quarantine(zone: Zone, table: TableName, stem: str, rows: Iterator[dic
     count, batch = 0, first
     with pq.ParquetWriter(local, schema, compression="snappy") as writer:
         while batch:
-            writer.write_table(pa.Table.from_pylist([{"table": str(table), **row} for row in batch], schema=schema))
+            writer.write_table(
+                pa.Table.from_pylist([{"table_name": str(table), **row} for row in batch], schema=schema)
+            )
             count += len(batch)
             batch = list(islice(rows, BATCH))
     zone.publish(local, key)

@@ -94,7 +94,7 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
     "arrivals": SystemTable(
         "Versions of files that landed, and how far their work is.",
         (
-            ("table", "VARCHAR"),
+            ("table_name", "VARCHAR"),
             ("file", "VARCHAR"),
             ("version", "VARCHAR"),
             ("state", "VARCHAR"),
@@ -115,7 +115,7 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
         "Executions and their outcomes; rows_dropped is JSON, rule to count.",
         (
             ("run", "VARCHAR"),
-            ("table", "VARCHAR"),
+            ("table_name", "VARCHAR"),
             ("state", "VARCHAR"),
             ("rows_in", "BIGINT"),
             ("rows_out", "BIGINT"),
@@ -134,7 +134,7 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
     "dead_letters": SystemTable(
         "Arrivals that failed all their attempts, with the reason.",
         (
-            ("table", "VARCHAR"),
+            ("table_name", "VARCHAR"),
             ("file", "VARCHAR"),
             ("version", "VARCHAR"),
             ("attempts", "BIGINT"),
@@ -161,9 +161,9 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
         "Columns of tables, in order.",
         (
             ("layer", "VARCHAR"),
-            ("table", "VARCHAR"),
+            ("table_name", "VARCHAR"),
             ("position", "BIGINT"),
-            ("column", "VARCHAR"),
+            ("column_name", "VARCHAR"),
             ("type", "VARCHAR"),
         ),
         _columns,

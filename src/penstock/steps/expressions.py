@@ -36,7 +36,9 @@ def check_expression(expression: str) -> ExpressionProblem | None:
     if len(statements) != 1 or node["type"] != "SELECT_NODE" or node["from_table"]["type"] != "EMPTY":
         return ExpressionProblem("must be one SQL expression over the row's columns")
     bare = _parsed(f"SELECT {expression}")
-    if not bare.get("error") and len(bare["statements"][0]["node"].get("select_list", [])) > 1:
+    if bare.get("error"):  # such as `a) + (b`, which is only an expression within other parentheses
+        return ExpressionProblem(f"is not a SQL expression: {bare.get('error_message', 'syntax error')}")
+    if len(bare["statements"][0]["node"].get("select_list", [])) > 1:
         return ExpressionProblem("must be one SQL expression, found several")
     return next(_unsound(node["select_list"][0]), None)
 
@@ -61,8 +63,13 @@ def _unsound(node: Any) -> Iterator[ExpressionProblem]:
             yield ExpressionProblem("may not hold *; name the columns")
         elif kind == "COLUMN_REF" and str(part["column_names"][-1]).lower() in MOMENTS:
             yield _changing(part["column_names"][-1])
+        elif kind == "PARAMETER":
+            yield ExpressionProblem("may not hold parameters; write the value")
         elif kind == "FUNCTION":
-            yield from _unsound_function(str(part.get("function_name", "")).lower())
+            name = str(part.get("function_name", "")).lower()
+            if name == "age" and len(part.get("children", ())) == 1:
+                yield _changing("age() of one moment")
+            yield from _unsound_function(name)
 
 
 def _unsound_function(name: str) -> Iterator[ExpressionProblem]:
