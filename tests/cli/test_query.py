@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.cli.conftest import COMMAND, ROWS, call, environment, line_of, started
 
 AGES = "SELECT age_group, count(*) AS n FROM consultations GROUP BY age_group ORDER BY age_group NULLS LAST"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.cli.conftest import call, line_of, started
 
 Make = Callable[[str, dict[str, str]], Path]

@@ -129,7 +129,7 @@ def staged(folder: Path, name: ArrivalName, attempt: int, value: int, on_reuploa
 
 def test_any_sequence_on_a_real_catalog(catalogs: Catalogs, tmp_path: Path) -> None:
     """Eight random sequences of groups leave exactly the rows of the plain model in a real table."""
-    chance = random.Random(7)  # noqa: S311 - examples
+    chance = random.Random(7)
     catalog = catalogs.open()
     for example in range(8):
         table = TableName("main", f"t{example}")

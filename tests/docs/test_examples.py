@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.docs.pages import PAGES, ROOT, blocks, name_of
-from tests.docs.replay import agree, normal, replay
 
 from penstock.declaration import loads
+from tests.docs.pages import PAGES, ROOT, blocks, name_of
+from tests.docs.replay import agree, normal, replay
 
 REPLAYED = [
     page

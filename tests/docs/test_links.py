@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
 from tests.docs.pages import PAGES, ROOT, anchors, links, name_of
 
 

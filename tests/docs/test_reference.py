@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.docs.pages import PAGES, ROOT, blocks, name_of, prose
 
 from penstock import cli, errors
 from penstock.cli.main import penstock as command_line
@@ -17,6 +16,7 @@ from penstock.declaration.model import Csv
 from penstock.formats import is_type
 from penstock.queries import Result
 from penstock.queries.system import QUARANTINE, SYSTEM_TABLES
+from tests.docs.pages import PAGES, ROOT, blocks, name_of, prose
 
 REFERENCE = ROOT / "docs" / "reference"
 _CALL = re.compile(r"\bpenstock(?: -C \S+)?(?:$| +([A-Za-z]\S*))")

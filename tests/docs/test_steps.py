@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from tests.docs.pages import ROOT, blocks
 
 import penstock
 from penstock.declaration import Step
 from penstock.naming import TableName
+from tests.docs.pages import ROOT, blocks
 
 PAGE = ROOT / "docs" / "steps.md"
 PARTS = ("step", "arrives", "becomes", "set aside")

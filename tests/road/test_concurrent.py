@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.road.lakes import contents, drop, make_lake, recomputed, start
 
 import penstock
+from tests.road.lakes import contents, drop, make_lake, recomputed, start
 
 
 @pytest.mark.timeout(300)

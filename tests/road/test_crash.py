@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.road.lakes import contents, drop, make_lake, places_reached, recomputed, start
 
 KILLS = 25

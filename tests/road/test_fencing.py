@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.road.lakes import drop, make_lake
-
 import penstock
 from penstock.arrivals import Worker
 from penstock.clock import HeldClock
 from penstock.engines import DuckDBEngine, Work, Written
 from penstock.lake import Lake
 from penstock.state.sqlite import LEASE_SECONDS
+from tests.road.lakes import drop, make_lake
 
 
 class PausedEngine(DuckDBEngine):

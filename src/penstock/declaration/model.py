@@ -10,7 +10,7 @@ import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 LAKE_NAME = r"^[a-z][a-z0-9_]*$"
 TYPE_NAME = re.compile(
@@ -35,6 +35,9 @@ def _type_name(value: str) -> str:
         message = f'"{value}" is out of range; decimal(P,S) needs P from 1 to {MAX_PRECISION} and S from 0 to P'
         raise ValueError(message)
     return value
+
+
+TypeName = Annotated[str, AfterValidator(_type_name)]
 
 
 class Strict(BaseModel):
@@ -112,16 +115,9 @@ class Step(Strict):
     """Leave these columns out."""
     filter: Expression | None = Field(default=None, examples=["status <> 'cancelled'"])
     """Keep rows for which the SQL condition is true; drop, and count, the others (false or null)."""
-    cast: dict[str, str] | None = Field(default=None, min_length=1, examples=[{"price": "decimal(12,2)"}])
+    cast: dict[str, TypeName] | None = Field(default=None, min_length=1, examples=[{"price": "decimal(12,2)"}])
     """Change the type of columns: text, boolean, integer, double, date, timestamp, decimal(P,S). A value that does not
     fit without loss sends its row to quarantine."""
-
-    @field_validator("cast")
-    @classmethod
-    def _types(cls, cast: dict[str, str] | None) -> dict[str, str] | None:
-        for name in (cast or {}).values():
-            _type_name(name)
-        return cast
 
     @field_validator("rename")
     @classmethod
@@ -137,6 +133,9 @@ class Step(Strict):
         if len(self.model_fields_set) != 1:
             found = ", ".join(sorted(self.model_fields_set)) or "nothing"
             message = f"a step has exactly one key, found {found}"
+            raise ValueError(message)
+        if self.body is None:
+            message = f"nothing stands under {self.kind}"
             raise ValueError(message)
         return self
 

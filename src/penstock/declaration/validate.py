@@ -29,6 +29,7 @@ RESERVED_LAYERS = ("penstock", "information_schema", "pg_catalog", "system", "te
 
 _WORDS = {
     "string_pattern_mismatch": "must start with a lower-case letter and hold only a-z, 0-9 and _; found {found}",
+    "finite_number": "must be a finite number; found {found}",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
     "string_too_long": "must be one character, found {found}",
@@ -133,7 +134,7 @@ def _without_union_noise(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
         is_mapping = isinstance(alternatives[0]["input"], dict)
         if is_mapping and path in nested and all(error["type"] == "literal_error" for error in alternatives):
             continue
-        wanted = [e for e in alternatives if e["type"] == "literal_error"] if len(alternatives) > 1 else alternatives
+        wanted = [error for error in alternatives if (error["type"] == "literal_error") != is_mapping]
         yield (wanted or alternatives)[0]
 
 

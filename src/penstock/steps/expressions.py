@@ -35,12 +35,16 @@ def check_expression(expression: str) -> ExpressionProblem | None:
     node = statements[0]["node"]
     if len(statements) != 1 or node["type"] != "SELECT_NODE" or node["from_table"]["type"] != "EMPTY":
         return ExpressionProblem("must be one SQL expression over the row's columns")
-    bare = _parsed(f"SELECT {expression}")
-    if bare.get("error"):  # such as `a) + (b`, which is only an expression within other parentheses
-        return ExpressionProblem(f"is not a SQL expression: {bare.get('error_message', 'syntax error')}")
-    if len(bare["statements"][0]["node"].get("select_list", [])) > 1:
+    return next(_unsound(node["select_list"]), None) or _unsound_alone(_parsed(f"SELECT {expression}"))
+
+
+def _unsound_alone(tree: dict[str, Any]) -> ExpressionProblem | None:
+    """Look at the expression without the parentheses that every use puts around it."""
+    if tree.get("error"):  # such as `a) + (b`
+        return ExpressionProblem(f"is not a SQL expression: {tree.get('error_message', 'syntax error')}")
+    if len(tree["statements"][0]["node"].get("select_list", [])) > 1:
         return ExpressionProblem("must be one SQL expression, found several")
-    return next(_unsound(node["select_list"][0]), None)
+    return None
 
 
 def columns_of(expression: str) -> list[str]:
