@@ -151,3 +151,22 @@ def test_a_query_imports_neither_the_catalogs_library_nor_data_frames(lake: Lake
     )
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_times_with_a_zone_come_as_rows(lake: Lake) -> None:
+    """A timestamp with time zone can be fetched."""
+    ((moment,),) = lake.query("SELECT TIMESTAMPTZ '2024-01-05 10:00:00+02'").fetchall()
+    assert moment.astimezone(dt.UTC) == dt.datetime(2024, 1, 5, 8, tzinfo=dt.UTC)
+
+
+def test_rows_stream_as_batches(lake: Lake) -> None:
+    """A large result is read batch by batch."""
+    batches = list(lake.query("SELECT * FROM range(250000)").batches(100_000))
+    assert len(batches) > 1
+    assert sum(batch.num_rows for batch in batches) == 250_000
+
+
+def test_a_statement_that_is_no_text_is_refused(lake: Lake) -> None:
+    """A lone surrogate in SQL is an error with its place, not a crash."""
+    with pytest.raises(QueryError, match="character 9 of the statement"):
+        lake.query("SELECT '\udc80'")

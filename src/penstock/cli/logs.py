@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,9 +12,6 @@ from penstock.cli.output import dim, emit, say
 from penstock.cli.session import Session, json_option, table_named
 from penstock.cli.words import counted, lasted, moment
 from penstock.naming import printable
-
-if TYPE_CHECKING:
-    from penstock.lake import Lake
 
 
 @click.command("logs")
@@ -30,21 +26,18 @@ def command(session: Session, table: str | None, lines: int, *, follow: bool) ->
     """Show one line per file: when, table, file, and where its rows went."""
     with session.open() as lake:
         name = str(table_named(lake, table)) if table else None
-        events = lake.journal.tail(lines, name)
+        end = lake.journal.end
+        events = lake.journal.tail(lines, name, end)
         width = max((text_width(_subject(event)) for event in events), default=0)
         for event in events:
             _show(event, width, as_json=session.json)
         if not events and not follow:
             say(f"nothing has happened yet; {session.call} run makes it happen", err=True)
         try:
-            for event in _coming(lake, name) if follow else ():
+            for event in lake.journal.follow(name, end) if follow else ():
                 _show(event, width, as_json=session.json)
         except KeyboardInterrupt:
             return
-
-
-def _coming(lake: Lake, table: str | None) -> Iterator[dict[str, Any]]:
-    return lake.journal.follow(table)
 
 
 def _show(event: dict[str, Any], width: int, *, as_json: bool) -> None:

@@ -83,10 +83,16 @@ def write_parquet(result: Result, file: BinaryIO, limit: int | None) -> int:
     """One Parquet file, Snappy-compressed."""
     import pyarrow.parquet as pq
 
-    rows = result.arrow()
-    rows = rows if limit is None else rows.slice(0, limit)
-    pq.write_table(rows, file, compression="snappy")
-    return int(rows.num_rows)
+    count = 0
+    batches = result.batches()
+    with pq.ParquetWriter(file, batches.schema, compression="snappy") as writer:
+        for batch in batches:
+            kept = batch if limit is None else batch.slice(0, limit - count)
+            writer.write_batch(kept)
+            count += kept.num_rows
+            if count == limit:
+                break
+    return count
 
 
 WRITERS: dict[str, Callable[[Result, TextIO, Wanted], int]] = {

@@ -62,6 +62,10 @@ class Result:
         """All rows as a pyarrow Table."""
         return _run(self._relation.to_arrow_table)
 
+    def batches(self, rows: int = 100_000) -> pa.RecordBatchReader:
+        """All rows as a reader of Arrow record batches of up to `rows` rows; memory does not grow with the result."""
+        return _run(lambda: self._relation.to_arrow_reader(rows))
+
     def polars(self) -> pl.DataFrame:
         """All rows as a Polars DataFrame; needs `penstock[polars]`."""
         return _run(self._relation.pl)
@@ -126,6 +130,10 @@ class Asker:
         return Result(_run(lambda: connection.sql(statement), self._known_names), connection)
 
     def _one_statement(self, connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+        try:
+            sql.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise QueryError(f"character {error.start + 1} of the statement is no Unicode character") from None
         statements = _run(lambda: connection.extract_statements(sql))
         if len(statements) != 1:
             message = "expected one SQL statement, found " + (str(len(statements)) if statements else "none")

@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from penstock.clock import Clock, iso
 
@@ -36,20 +36,27 @@ class Journal:
         finally:
             os.close(handle)
 
-    def tail(self, lines: int, table: str | None = None) -> list[dict[str, Any]]:
-        """The last events, oldest first, of one table if given."""
+    @property
+    def end(self) -> int:
+        """Where the journal ends now, in bytes; what `tail` and `follow` take to meet without gap or overlap."""
+        return self._file.stat().st_size if self._file.exists() else 0
+
+    def tail(self, lines: int, table: str | None = None, end: int | None = None) -> list[dict[str, Any]]:
+        """The last events up to `end`, oldest first, of one table if given."""
         if not self._file.exists():
             return []
         with self._file.open("rb") as file:
-            events = (event for event in map(_read, file) if event is not None)
+            events = (
+                event for event in map(_read, _lines(file, self.end if end is None else end)) if event is not None
+            )
             return list(deque((event for event in events if _concerns(event, table)), maxlen=lines))
 
-    def follow(self, table: str | None = None) -> Iterator[dict[str, Any]]:
-        """New events as they are written, without end."""
-        position = self._file.stat().st_size if self._file.exists() else 0
+    def follow(self, table: str | None = None, after: int | None = None) -> Iterator[dict[str, Any]]:
+        """Events as they are written from `after` on (from the first look on when left out), without end."""
+        position = self.end if after is None else after
         rest = b""
         while True:
-            size = self._file.stat().st_size if self._file.exists() else 0
+            size = self.end
             if size < position:
                 position, rest = 0, b""
             if size == position:
@@ -62,6 +69,15 @@ class Journal:
             for event in map(_read, whole):
                 if event is not None and _concerns(event, table):
                     yield event
+
+
+def _lines(file: BinaryIO, end: int) -> Iterator[bytes]:
+    at = 0
+    for line in file:
+        at += len(line)
+        if at > end:
+            return
+        yield line
 
 
 def _read(line: bytes) -> dict[str, Any] | None:
