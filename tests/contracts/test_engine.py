@@ -22,8 +22,8 @@ KEEP = f"SELECT CAST({raw_column(0)} AS BIGINT) AS a, {raw_column(1)} AS b, CAST
 RULES = (Rule("negative", "dropped"), Rule("zero", "quarantined"))
 BY_SIGN = (
     f"SELECT {ORDINAL}, {raw_column(0)}, {raw_column(1)}, CAST({raw_column(0)} AS BIGINT) AS a, {raw_column(1)} AS b, "
-    f"CASE WHEN CAST({raw_column(0)} AS BIGINT) < 0 THEN 0 WHEN CAST({raw_column(0)} AS BIGINT) = 0 THEN 1 END AS {FATE} "
-    f"FROM {SOURCE}"
+    f"CASE WHEN CAST({raw_column(0)} AS BIGINT) < 0 THEN 0 WHEN CAST({raw_column(0)} AS BIGINT) = 0 THEN 1 END "
+    f"AS {FATE} FROM {SOURCE}"
 )
 
 
@@ -225,7 +225,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
-def test_memory_is_bounded(engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.mark.usefixtures("engine")
+def test_memory_is_bounded(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """200 MB go through one process that stays under 450 MB, set-aside rows included."""
     block = b"".join(b"%d,%s\n" % (at % 100 - 1, b"%d" % (at * 7919) * 12) for at in range(20_000))
     times = 200_000_000 // len(block) + 1

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -178,7 +179,8 @@ def test_many_processes_share_the_work(stores: Stores) -> None:
 def until_end(worker: subprocess.Popen[str]) -> list[str]:
     """What a worker prints before it says that it has reached its end."""
     assert worker.stdout is not None
-    return list(iter(lambda: worker.stdout.readline().strip() if worker.stdout else "end", "end"))
+    lines = (line.strip() for line in worker.stdout)
+    return list(takewhile(lambda line: line != "end", lines))
 
 
 def test_a_killed_process_frees_what_it_held(stores: Stores) -> None:
