@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def contents(directory: Path) -> dict[str, bytes]:
     """Give every file below a folder by its relative path."""
-    return {
-        str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()
-    }
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
@@ -189,9 +187,7 @@ def test_a_blank_lake_is_named_after_its_folder(folder: str, name: str, tmp_path
     assert f"\nlake: {name}\n" in (tmp_path / folder / "lake.yaml").read_text(encoding="utf-8")
 
 
-def test_a_blank_lake_in_the_current_folder_has_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_blank_lake_in_the_current_folder_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`.` stands for the folder's own name."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

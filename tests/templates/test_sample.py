@@ -114,9 +114,7 @@ def test_text_is_rfc_4180_in_utf_8(files: list[Path]) -> None:
     ],
     ids=["no-diagnosis", "blank-diagnosis", "no-age", "age-out-of-range", "impossible-date", "line-break"],
 )
-def test_dirt_occurs_at_its_rate(
-    column: str, kind: Callable[[str], bool], percent: float, rows: list[Row]
-) -> None:
+def test_dirt_occurs_at_its_rate(column: str, kind: Callable[[str], bool], percent: float, rows: list[Row]) -> None:
     """Each kind of dirt occurs at the documented rate, within a third of it."""
     found = 100 * sum(kind(row[column]) for row in rows) / len(rows)
     assert found == pytest.approx(percent, rel=0.33)
@@ -170,11 +168,7 @@ def test_dates_fill_the_file_s_year(files: list[Path]) -> None:
 def test_flu_is_a_winter_disease(rows: list[Row]) -> None:
     """`Grippe` occurs from November to March and in no other month, pollen allergy the other way round."""
     winter = {"11", "12", "01", "02", "03"}
-    dated = [
-        (row["diagnostic"], row["date_consultation"][5:7])
-        for row in rows
-        if is_date(row["date_consultation"])
-    ]
+    dated = [(row["diagnostic"], row["date_consultation"][5:7]) for row in rows if is_date(row["date_consultation"])]
     assert {month for name, month in dated if name == "Grippe"} == winter
     assert not {month for name, month in dated if name == "Allergie saisonnière"} & winter
 
