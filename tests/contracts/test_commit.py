@@ -69,8 +69,8 @@ def model(groups: list[list[Delivery]]) -> list[Delivery]:
             continue  # its rows are there
         if same and delivery.on_reupload == "ignore":
             continue
-        if delivery.on_reupload == "replace":
-            live = [there for there in live if there.key != delivery.key]
+        gone = [t for t in same if delivery.on_reupload == "replace" or t.content == delivery.content]
+        live = [there for there in live if there not in gone]
         live += [delivery] if delivery.full else []
     return sorted(live, key=str)
 
@@ -256,6 +256,17 @@ def test_a_lost_request_is_passed_on(catalog: Catalog, tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError):
         commit_group(LosesRequests(catalog), T, [staged(tmp_path, arrival("a"), 1, 1)], HeldClock(), free)
     assert catalog.head(T) == head
+
+
+def test_a_lost_request_that_only_removes_is_passed_on(catalog: Catalog, tmp_path: Path) -> None:
+    """The same where a new version has no rows: that the old ones are still there shows that nothing landed."""
+    catalog.create(T, [("id", "BIGINT")], {})
+    head = commit_group(catalog, T, [staged(tmp_path, arrival("a"), 1, 1)], HeldClock(), free).head
+    emptied = [Staged(arrival("a", "2"), ())]
+    with pytest.raises(ConnectionResetError):
+        commit_group(LosesRequests(catalog), T, emptied, HeldClock(), free)
+    assert catalog.head(T) == head
+    assert rows(commit_group(LosesAnswers(catalog), T, emptied, HeldClock(), free).head) == []
 
 
 def test_a_lost_race_is_run_again(catalog: Catalog, tmp_path: Path) -> None:

@@ -205,6 +205,7 @@ def test_snapshots_carry_the_arrivals_and_the_tags_stand_in_the_properties(make_
         (b"id\n\xff\xfe\n", "line 2 is not UTF-8"),
         ("id\n1\n".encode("utf-16"), "the file is UTF-16"),
         (b"id\n\x00\n", "line 2 holds a NUL byte"),
+        (b"id,x\r\n1,a\n2,b\r\n3,c\n", "it mixes line ends of several kinds"),
         (b'id,x\n1,"a\n2,b\n3,c\n', "line 2: a quote opens that is never closed, 2 lines after it"),
     ],
 )
@@ -298,6 +299,14 @@ tables:
     (account,) = run(lake).accounts.values()
     assert (account.rows_out, account.dropped, account.quarantined) == (2, {"filter n < 100": 1}, 1)
     assert ask(lake, "SELECT code, n, ratio FROM t ORDER BY n") == [("2", 2, None), ("3", 3, None)]
+
+
+def test_reprocessing_doubles_nothing_where_versions_are_appended(make_lake: MakeLake) -> None:
+    """Also where new versions add their rows, processing the same content again replaces its own."""
+    lake = make_lake('lake: x\ntables:\n  t: {files: "*.csv", on_reupload: append}\n', a="id\n1\n2\n")
+    run(lake)
+    run(lake, reprocess=["t"])
+    assert ask(lake, "SELECT id FROM t ORDER BY id") == [(1,), (2,)]
 
 
 def test_changed_steps_are_applied_to_old_files_on_request(make_lake: MakeLake) -> None:

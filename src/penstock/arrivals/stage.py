@@ -13,7 +13,7 @@ from penstock.arrivals.plan import Plan, Planner
 from penstock.arrivals.source import SourceSchema
 from penstock.declaration import Table
 from penstock.engines import Engine, Source, Work, Written
-from penstock.errors import BadFileError, ExpressionError, FileChangedError
+from penstock.errors import AccountingError, BadFileError, ExpressionError, FileChangedError
 from penstock.quality import account, collect, write_quarantine
 from penstock.state import Accounting, Arrival, Head
 from penstock.state.store import Column
@@ -71,7 +71,7 @@ def stage(
         try:
             plan, written = _write(shop.engine, planner, plan, staging)
             figures = account(written, plan.work.rules, arrival.size)
-            stem = _set_aside(shop, arrival, plan.work, written)
+            stem = _set_aside(shop, arrival, plan.work, written, figures.quarantined)
             _assert_unchanged(shop, arrival)
             files = _publish(shop, arrival, staging, written)
         finally:
@@ -121,10 +121,18 @@ def _refuse_swallowed_lines(written: Written, source: Source) -> None:
             )
 
 
-def _set_aside(shop: Workshop, arrival: Arrival, work: Work, written: Written) -> str | None:
+def _set_aside(shop: Workshop, arrival: Arrival, work: Work, written: Written, expected: int) -> str | None:
+    """Write the quarantine file; gives its name, None when no row was set aside."""
     stem = arrival.name.stem(arrival.attempt)
     rows = collect(shop.engine, work, written, shop.raw, arrival.key)
-    return stem if write_quarantine(shop.processed, arrival.table, stem, rows) else None
+    count = write_quarantine(shop.processed, arrival.table, stem, rows)
+    if count != expected:
+        raise AccountingError(
+            f"{expected} rows were to be quarantined, but {count} were found again",
+            where=arrival.key,
+            hint="nothing was committed; please report this with the file, it is a defect",
+        )
+    return stem if count else None
 
 
 def _publish(shop: Workshop, arrival: Arrival, staging: str, written: Written) -> tuple[DataFile, ...]:

@@ -171,7 +171,8 @@ class Table(Strict):
     csv: Csv = Csv()
     """How the CSV files are written."""
     on_reupload: OnReupload = "replace"
-    """What a new version of a file does: `replace` the rows of the old one, `append` to them, or be `ignore`d."""
+    """What a new version of a file does: `replace` the rows of the old one, `append` to them, or be `ignore`d. Content
+    that was delivered before replaces its own rows, never doubles them."""
 
     @field_validator("files")
     @classmethod

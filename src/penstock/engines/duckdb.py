@@ -84,8 +84,11 @@ class DuckDBEngine:
             any_of = " OR ".join(holds[at, kind] for kind in kinds)
             tests.append(f"any_value({raw_column(at)}) FILTER ({raw_column(at)} IS NOT NULL AND NOT ({any_of}))")
         sql = f"SELECT {', '.join(tests)} FROM {_read_csv(source)}"
-        row = self._connection.execute(sql).fetchall()[0]
         self._forget_rejects()
+        try:
+            row = self._connection.execute(sql).fetchall()[0]
+        except duckdb.Error as error:
+            raise _translated(error) from error
         found: dict[int, tuple[dict[str, bool], str | None]] = {
             at: ({}, example) for at, example in zip(columns, row[len(asked) :], strict=True)
         }
@@ -239,6 +242,11 @@ def _translated(error: duckdb.Error) -> Exception:
     """Errors that the file or the declaration causes are the arrival's; the others are passed on and tried again."""
     if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
         return error
+    if "invalid state" in str(error):
+        return BadFileError(
+            "the file cannot be cut into records: it mixes line ends of several kinds, or its quotes do not match",
+            hint="write it with one kind of line end and deliver it again",
+        )
     if isinstance(error, (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)):
         return ExpressionError(_first_line(error))
     return BadFileError(_first_line(error))

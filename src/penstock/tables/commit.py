@@ -100,9 +100,9 @@ def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[Arri
         if any(_holds(file, staged.arrival) for file in same_key) or (same_key and staged.on_reupload == "ignore"):
             already.add(staged.arrival)
             continue
-        if staged.on_reupload == "replace":
-            removed += [file.path for file in same_key if added.pop(file.path, None) is None]
-            same_key.clear()
+        replaced = [file for file in same_key if _gives_way(file, staged)]
+        removed += [file.path for file in replaced if added.pop(file.path, None) is None]
+        same_key[:] = [file for file in same_key if file not in replaced]
         added |= {file.path: file for file in staged.files}
         same_key += [LiveFile(file.path, file.rows, file.bytes) for file in staged.files]
     return Change(head, tuple(added.values()), tuple(removed), _summary(group)), frozenset(already)
@@ -112,6 +112,12 @@ def _holds(file: LiveFile, arrival: ArrivalName) -> bool:
     """Whether a live file carries the arrival's rows: the same content, processed at least as often."""
     there = file.arrival
     return there is not None and there.version_id == arrival.version_id and there.generation >= arrival.generation
+
+
+def _gives_way(file: LiveFile, staged: Staged) -> bool:
+    """Whether a live file of the same key disappears; the same content, processed again, always replaces itself."""
+    same_content = file.arrival is not None and file.arrival.version_id == staged.arrival.version_id
+    return staged.on_reupload == "replace" or same_content
 
 
 def _summary(group: list[Staged]) -> dict[str, str]:

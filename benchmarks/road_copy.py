@@ -1,0 +1,58 @@
+"""The bare copy: one hand-written SELECT per file, no more than the rows need. Arguments: raw folder, output folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import duckdb
+
+COLUMNS = (
+    "id_consultation",
+    "id_centre",
+    "patient_age",
+    "sexe",
+    "diagnostic",
+    "date_consultation",
+    "montant",
+    "medecin",
+    "notes",
+)
+SELECT = """
+SELECT id_consultation AS consultation_id, id_centre AS centre_id, patient_age, sexe AS gender, diagnostic,
+       day AS date_consultation, montant, medecin, notes, year(day) AS year, month(day) AS month,
+       CASE WHEN patient_age <= 12 THEN 'enfant' WHEN patient_age <= 17 THEN 'adolescent'
+            WHEN patient_age <= 64 THEN 'adulte' WHEN patient_age IS NOT NULL THEN 'senior' END AS age_group
+FROM (SELECT TRY_CAST(id_consultation AS BIGINT) AS id_consultation, TRY_CAST(id_centre AS BIGINT) AS id_centre,
+             TRY_CAST(patient_age AS BIGINT) AS patient_age, sexe, diagnostic, date_consultation,
+             TRY_CAST(date_consultation AS DATE) AS day, TRY_CAST(montant AS DOUBLE) AS montant, medecin, notes
+      FROM {source})
+WHERE (patient_age IS NULL OR patient_age BETWEEN 0 AND 120) AND diagnostic IS NOT NULL AND trim(diagnostic) <> ''
+  AND (date_consultation IS NULL OR day IS NOT NULL)
+"""
+
+
+def main() -> None:
+    """Copy every file."""
+    raw, out = Path(sys.argv[1]), Path(sys.argv[2])
+    connection = duckdb.connect(
+        config={
+            "memory_limit": "300MB",
+            "temp_directory": str(out / "spill"),
+            "threads": len(os.sched_getaffinity(0)),
+            "preserve_insertion_order": "false",
+        }
+    )
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in COLUMNS)
+    for file in sorted(raw.iterdir()):
+        source = (
+            f"read_csv('{file}', auto_detect=false, header=true, columns={{{columns}}}, delim=',', quote='\"', "
+            f"escape='\"', nullstr='', encoding='utf-8', store_rejects=true)"
+        )
+        target = out / f"{file.stem}.parquet"
+        connection.execute(f"COPY ({SELECT.format(source=source)}) TO '{target}' (FORMAT parquet, COMPRESSION snappy)")
+
+
+if __name__ == "__main__":
+    main()
