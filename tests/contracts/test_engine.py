@@ -102,7 +102,7 @@ def test_rules_are_counted(engine: Engine, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("fate", "kept"), [("0", 0), ("NULL", 3), ("CAST(NULL AS INTEGER)", 3)])
 def test_constant_fates(engine: Engine, tmp_path: Path, fate: str, kept: int) -> None:
     """A rule that is known to hold for all rows, or none, is counted like any other: the scan is not skipped."""
-    select = f"SELECT 1 AS a, {raw_column(1)} AS b, {fate} AS {FATE} FROM {SOURCE}"
+    select = f"SELECT *, 1 AS a, {raw_column(1)} AS b, {fate} AS {FATE} FROM {SOURCE}"
     written = engine.write(work(tmp_path, b"x,y\n1,1\n2,2\n3,3\n", select, RULES), str(tmp_path / "out.parquet"))
     assert (written.rows_in, written.rows_out, written.by_rule) == (3, kept, (3 - kept, 0))
 

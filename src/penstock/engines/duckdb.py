@@ -1,9 +1,9 @@
 """The engine on one machine: DuckDB.
 
 Rows that are not kept are counted in the same pass that writes the others: the filter's CASE calls `nextval` of a
-sequence of their rule, which costs nothing measurable, where a second pass costs a parse and partitioned output a
-third more. How many records the scan delivered is read from the profile, so that the accounting has an independent
-side.
+sequence of their rule, which costs nothing measurable, where a second pass costs a parse and partitioned output a third
+more. Rows that go to quarantine are noted in the engine's log by the same CASE, so that the file need not be read again
+for them. How many records the scan delivered is read from the profile: the accounting has an independent side.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ ROW_GROUP = 122_880
 MAX_LINE_BYTES = 4_000_000
 BUFFER_BYTES = 16_000_000
 FETCH = 2_000
+NOTED_ROWS = 20_000
+NOTE = "penstock"
+NOTE_LEVEL = "WARNING"
 _WORDS = {
     "MISSING COLUMNS": "too few fields",
     "TOO MANY COLUMNS": "too many fields",
@@ -61,6 +64,7 @@ class DuckDBEngine:
                 "autoload_known_extensions": "false",
             }
         )
+        self._connection.execute(f"CALL enable_logging(level='{NOTE_LEVEL}', storage='memory')")
         self._connection.execute("SET ieee_floating_point_ops=false")  # dividing by zero gives null, not infinity
 
     def describe(self, source: Source, select: str) -> list[tuple[str, str]]:
@@ -83,7 +87,7 @@ class DuckDBEngine:
         for at, kinds in columns.items():
             any_of = " OR ".join(holds[at, kind] for kind in kinds)
             tests.append(f"any_value({raw_column(at)}) FILTER ({raw_column(at)} IS NOT NULL AND NOT ({any_of}))")
-        sql = f"SELECT {', '.join(tests)} FROM {_read_csv(source)}"
+        sql = _with_source(source, f"SELECT {', '.join(tests)} FROM {SOURCE}")
         self._forget_rejects()
         try:
             row = self._connection.execute(sql).fetchall()[0]
@@ -106,18 +110,22 @@ class DuckDBEngine:
         except duckdb.Error as error:
             raise _translated(error) from error
         rejected = self._rejected(work.source.width)
+        by_rule = self._counts(len(work.rules))
         return Written(
             rows_in=_scanned(profile) + len(rejected),
             rows_out=int(outcome[1]),
-            by_rule=self._counts(len(work.rules)),
+            by_rule=by_rule,
             rejected=rejected,
             bytes=int(outcome[2]),
+            noted=self._noted(work, by_rule),
         )
 
     def _copy(self, work: Work, path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Run the COPY; gives its statistics and the query's profile."""
         connection = self._connection
         self._forget_rejects()
+        connection.execute("CALL truncate_duckdb_logs()")
+        connection.execute("CREATE OR REPLACE TEMP SEQUENCE penstock_noted")
         for at in range(len(work.rules)):
             connection.execute(f"CREATE OR REPLACE TEMP SEQUENCE penstock_rule_{at}")
         connection.execute("SET enable_profiling='no_output'")
@@ -174,6 +182,15 @@ class DuckDBEngine:
         counts = {name: int(value) for name, value in rows}
         return tuple(counts[f"penstock_rule_{at}"] for at in range(rules))
 
+    def _noted(self, work: Work, by_rule: tuple[int, ...]) -> tuple[SetAside, ...] | None:
+        """Rows sent to quarantine, from the engine's log; None unless every one of them is there."""
+        expected = sum(count for rule, count in zip(work.rules, by_rule, strict=True) if rule.fate == "quarantined")
+        if expected > NOTED_ROWS:
+            return None
+        rows = self._connection.execute(f"SELECT message FROM duckdb_logs WHERE type = '{NOTE}'").fetchall()
+        noted = [json.loads(message) for (message,) in rows]
+        return tuple(SetAside(0, int(rule), cells) for rule, *cells in noted) if len(noted) == expected else None
+
     def _rejected(self, width: int) -> tuple[Rejected, ...]:
         """One entry per refused record, in file order."""
         rows = self._connection.execute(
@@ -206,13 +223,32 @@ def _copy_sql(work: Work, path: str) -> str:
     columns = ", ".join(
         f"CAST({identifier(column.name)} AS {column.type}) AS {identifier(column.name)}" for column in work.columns
     )
-    counted = " ".join(f"WHEN {FATE} = {at} THEN nextval('penstock_rule_{at}') < 0" for at in range(len(work.rules)))
+    cells = ", ".join(raw_column(at) for at in range(work.source.width))
+    counted = " ".join(
+        f"WHEN {FATE} = {at} THEN {_noting(at, cells) if rule.fate == 'quarantined' else _counting(at)}"
+        for at, rule in enumerate(work.rules)
+    )
     keep = f"CASE WHEN {FATE} IS NULL THEN true {counted} END"
     ids = ", ".join(f"{identifier(column.name)}: {column.id}" for column in work.columns)
     query = _with_source(work.source, f"SELECT {columns} FROM ({work.select}) WHERE {keep}")
     return (
         f"COPY ({query}) TO {literal(path)} "
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
+    )
+
+
+def _counting(rule: int) -> str:
+    """SQL that is false and counts the row."""
+    return f"nextval('penstock_rule_{rule}') < 0"
+
+
+def _noting(rule: int, cells: str) -> str:
+    """SQL that is false, counts the row, and notes the first ones in the engine's log, rule and cells."""
+    message = f"CAST(to_json(['{rule}', {cells}]) AS VARCHAR)"
+    note = f"write_log({message}, level := '{NOTE_LEVEL}', log_type := '{NOTE}') IS NULL"
+    return (
+        f"CASE WHEN nextval('penstock_rule_{rule}') <= {NOTED_ROWS} THEN {note} AND nextval('penstock_noted') < 0 "
+        "ELSE false END"
     )
 
 

@@ -56,7 +56,7 @@ class Work:
 
     Attributes:
         source: The file.
-        select: SELECT over `SOURCE` that gives `columns` by name, and `FATE`.
+        select: SELECT over `SOURCE` that gives `columns` by name, `FATE`, and the file's own columns with `ORDINAL`.
         columns: What is written, with field ids and stored types.
         rules: Meaning of the numbers in `FATE`.
     """
@@ -85,6 +85,21 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class SetAside:
+    """A row that a rule set aside.
+
+    Attributes:
+        ordinal: Its ordinal among the records that could be cut, from 1; 0 when it is not known.
+        rule: The rule's number.
+        cells: The record's fields.
+    """
+
+    ordinal: int
+    rule: int
+    cells: list[str | None]
+
+
+@dataclass(frozen=True)
 class Written:
     """What became of a file's rows; `rows_in` is counted at the source, apart from the other figures.
 
@@ -94,6 +109,8 @@ class Written:
         by_rule: Rows that each of the work's rules set aside, in order.
         rejected: Records that could not be cut into fields.
         bytes: Size of the Parquet file.
+        noted: The rows that rules sent to quarantine, without ordinals and in no order, noted while the file was
+            written; None when there were too many to note.
     """
 
     rows_in: int
@@ -101,15 +118,7 @@ class Written:
     by_rule: tuple[int, ...]
     rejected: tuple[Rejected, ...]
     bytes: int
-
-
-@dataclass(frozen=True)
-class SetAside:
-    """A row that a rule set aside: its ordinal among the records that could be cut, the rule's number, its cells."""
-
-    ordinal: int
-    rule: int
-    cells: list[str | None]
+    noted: tuple[SetAside, ...] | None = None
 
 
 class Engine(Protocol):

@@ -7,8 +7,8 @@ the arrival is finished: queries ask the state store which of these files belong
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from penstock.engines import Engine, Rejected, SetAside, Work, Written
@@ -29,8 +29,6 @@ QUARANTINE_SCHEMA = (
     ("raw", "VARCHAR"),
 )
 BATCH = 2_000
-SEARCHED_ROWS = 20_000
-SEARCHED_SIZE = 8_000_000
 SHOWN_VALUE = 100
 
 
@@ -47,8 +45,10 @@ def collect(engine: Engine, work: Work, written: Written, raw: Zone, key: str) -
     """
     yield from _malformed(written.rejected, raw, key)
     asked = [at for at, rule in enumerate(work.rules) if rule.fate == "quarantined" and written.by_rule[at]]
-    if asked:
-        yield from _by_rule(engine, work, asked, written.rejected, raw, key)
+    if not asked:
+        return
+    for row, found in _by_rule(engine, work, asked, written, raw, key):
+        yield _set_aside_row(key, work, row, found, work.source.dialect)
 
 
 def _malformed(rejected: tuple[Rejected, ...], raw: Zone, key: str) -> Iterator[dict[str, Any]]:
@@ -61,32 +61,17 @@ def _malformed(rejected: tuple[Rejected, ...], raw: Zone, key: str) -> Iterator[
 
 
 def _by_rule(
-    engine: Engine, work: Work, asked: list[int], rejected: tuple[Rejected, ...], raw: Zone, key: str
-) -> Iterator[dict[str, Any]]:
+    engine: Engine, work: Work, asked: list[int], written: Written, raw: Zone, key: str
+) -> Iterator[tuple[SetAside, Located | None]]:
     """Search the file for the rows, which is quick; where that leaves a doubt, count its records, which is exact."""
-    rows = engine.set_aside(work, asked)
-    few, complete = _few(rows)
-    placed = _searched(few, work.source.dialect, raw, key) if complete else None
+    placed = None if written.noted is None else _searched(written.noted, work.source.dialect, raw, key)
     if placed is None:
-        placed = _counted(chain(few, rows), work, rejected, raw, key)
-    for row, found in placed:
-        yield _set_aside_row(key, work, row, found, work.source.dialect)
-
-
-def _few(rows: Iterator[SetAside]) -> tuple[list[SetAside], bool]:
-    """The first rows, as many as are kept in memory, and whether these are all."""
-    few: list[SetAside] = []
-    size = 0
-    for row in rows:
-        few.append(row)
-        size += sum(len(cell or "") for cell in row.cells)
-        if len(few) > SEARCHED_ROWS or size > SEARCHED_SIZE:
-            return few, False
-    return few, True
+        placed = _counted(engine.set_aside(work, asked), work, written.rejected, raw, key)
+    return placed
 
 
 def _searched(
-    rows: list[SetAside], dialect: Dialect, raw: Zone, key: str
+    rows: Sequence[SetAside], dialect: Dialect, raw: Zone, key: str
 ) -> Iterator[tuple[SetAside, Located | None]] | None:
     """Rows with their places, found by their text; None unless each is there exactly as often as it was set aside.
 
