@@ -37,7 +37,7 @@ build: $(DEV_READY) ## Build the wheel in dist/
 	@scripts/build-wheel.sh
 
 clean: ## Remove everything that make created
-	@rm -rf .venv .venv-wheel dist site .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-wheel dist site .cache .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(DEMO_READY): pyproject.toml scripts/bootstrap.sh

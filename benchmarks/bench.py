@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="times that each contender runs (5)")
     parser.add_argument("--rows", type=int, help="rows of the sample (15,000,000, about 1 GB; profile: 3,000,000)")
     parser.add_argument("--only", action="append", metavar="NAME", help="only these contenders; may be repeated")
-    parser.add_argument("--data", type=Path, default=Path(".cache/bench"), help="where samples are kept (.cache/bench)")
+    parser.add_argument("--data", type=Path, default=Path(".bench"), help="where samples are kept (.bench)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
