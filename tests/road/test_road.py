@@ -390,3 +390,11 @@ def test_a_damaged_database_is_a_clear_error(
         ask(lake, "SELECT * FROM t")
     assert str(caught.value).startswith(f"{lake / file}: {text}")
     assert caught.value.hint
+
+
+def test_an_empty_field_too_many_is_noted(make_lake: MakeLake) -> None:
+    """The reader passes over an empty field behind the last column: the run says how many lines have one."""
+    lake = make_lake(a='id,fee,who,text\n1,12,"Dr, A",\n2,12,01,Dr B,\n3,9,"x, y",z,\n4,1,Dr C,\n')
+    notes = [note for _, note in run(lake).notes]
+    assert len(notes) == 1
+    assert notes[0].startswith('lines with an empty field too many: 2, such as "2,12,01,Dr B,"; check')

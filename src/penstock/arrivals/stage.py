@@ -72,6 +72,7 @@ def stage(
             plan, written = _write(shop.engine, planner, plan, staging)
             figures = account(written, plan.work.rules, arrival.size)
             stem = _set_aside(shop, arrival, plan.work, written, figures.quarantined)
+            overlong = _overlong(shop.engine, plan)
             _assert_unchanged(shop, arrival)
             files = _publish(shop, arrival, staging, written)
         finally:
@@ -84,7 +85,7 @@ def stage(
         quarantine_stem=stem,
         columns=plan.work.columns,
         source=plan.schema.confirmed() if changed else None,
-        notes=plan.notes,
+        notes=(*plan.notes, *overlong),
     )
 
 
@@ -133,6 +134,14 @@ def _set_aside(shop: Workshop, arrival: Arrival, work: Work, written: Written, e
             hint="nothing was committed; please report this with the file, it is a defect",
         )
     return stem if count else None
+
+
+def _overlong(engine: Engine, plan: Plan) -> list[str]:
+    """Say what the CSV reader passes over: an empty field too many, behind which values may have shifted."""
+    count, example = engine.overlong(plan.work.source)
+    if not count:
+        return []
+    return [f'lines with an empty field too many: {count:,}, such as "{example}"; check that no value has shifted']
 
 
 def _publish(shop: Workshop, arrival: Arrival, staging: str, written: Written) -> tuple[DataFile, ...]:

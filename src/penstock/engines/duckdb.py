@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +151,14 @@ class DuckDBEngine:
         finally:
             self._connection.execute(f"SET threads={self._threads}")
 
+    def overlong(self, source: Source) -> tuple[int, str]:
+        """How many lines end in an empty field too many, and one of them; the CSV reader has no option against it."""
+        try:
+            rows = self._connection.execute(_overlong_sql(source)).fetchall()
+        except duckdb.Error as error:
+            raise _translated(error) from error
+        return int(rows[0][0]), str(rows[0][1] or "")
+
     def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
         """The rows that some rules set aside, in file order."""
         cells = ", ".join(raw_column(at) for at in range(work.source.width))
@@ -234,6 +243,23 @@ def _copy_sql(work: Work, path: str) -> str:
     return (
         f"COPY ({query}) TO {literal(path)} "
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
+    )
+
+
+def _overlong_sql(source: Source) -> str:
+    """SQL over the file's lines: those that end in a delimiter and hold as many as there are columns."""
+    quote, delimiter = source.dialect.quote, literal(source.dialect.delimiter)
+    quoted = literal(f"{re.escape(quote)}[^{re.escape(quote)}]*{re.escape(quote)}")
+    bare = f"CASE WHEN contains(line, {literal(quote)}) THEN regexp_replace(line, {quoted}, '', 'g') ELSE line END"
+    lines = (
+        f"read_csv({literal(source.path)}, auto_detect=false, header=false, columns={{line: 'VARCHAR'}}, delim='\x01', "
+        f"quote='', escape='', compression='none', max_line_size={MAX_LINE_BYTES}, buffer_size={BUFFER_BYTES}, "
+        "ignore_errors=true)"
+    )
+    return (
+        "SELECT count(*), min(line) "
+        f"FROM (SELECT line, {bare} AS bare FROM {lines} WHERE ends_with(line, {delimiter})) "
+        f"WHERE length(bare) - length(replace(bare, {delimiter}, '')) = {source.width}"
     )
 
 

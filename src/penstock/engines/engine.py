@@ -135,6 +135,9 @@ class Engine(Protocol):
     def write(self, work: Work, path: str) -> Written:
         """Stream what the work keeps into one Parquet file at `path`; memory does not grow with the file."""
 
+    def overlong(self, source: Source) -> tuple[int, str]:
+        """How many lines end in an empty field too many, which readers pass over, and one of them."""
+
     def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
         """The rows that some of the work's rules set aside, in file order."""
 
