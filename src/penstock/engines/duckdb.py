@@ -249,6 +249,7 @@ def _copy_sql(work: Work, path: str) -> str:
 def _overlong_sql(source: Source) -> str:
     """SQL over the file's lines: those that end in a delimiter and hold as many as there are columns."""
     quote, delimiter = source.dialect.quote, literal(source.dialect.delimiter)
+    enough = f"%{source.dialect.delimiter}" * source.width
     quoted = literal(f"{re.escape(quote)}[^{re.escape(quote)}]*{re.escape(quote)}")
     bare = f"CASE WHEN contains(line, {literal(quote)}) THEN regexp_replace(line, {quoted}, '', 'g') ELSE line END"
     lines = (
@@ -258,7 +259,7 @@ def _overlong_sql(source: Source) -> str:
     )
     return (
         "SELECT count(*), min(line) "
-        f"FROM (SELECT line, {bare} AS bare FROM {lines} WHERE ends_with(line, {delimiter})) "
+        f"FROM (SELECT line, {bare} AS bare FROM {lines} WHERE line LIKE {literal(enough)}) "  # quick, for every line
         f"WHERE length(bare) - length(replace(bare, {delimiter}, '')) = {source.width}"
     )
 
