@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.arrivals import Discovery, Summary
 from penstock.cli import output
-from penstock.cli.words import counted, lasted
+from penstock.cli.words import counted, facts_of_account, lasted
 from penstock.naming import printable
 from penstock.state import Accounting
 
@@ -74,9 +74,9 @@ class Report:
         """The report as `--json` shows it; these names are stable."""
         return {
             "files": self.files,
-            **_account(self.total),
+            **facts_of_account(self.total),
             "tables": [
-                {"table": str(name), "files": self.summary.files.get(name, 0), **_account(figures)}
+                {"table": str(name), "files": self.summary.files.get(name, 0), **facts_of_account(figures)}
                 for name, figures in self.summary.accounts.items()
             ],
             "dead": [
@@ -95,7 +95,7 @@ class Report:
         """Print the report for people."""
         err = session.json
         for name, figures in self.summary.accounts.items():
-            _say_account(str(name), self.summary.files.get(name, 0), figures, err=err)
+            _sayfacts_of_account(str(name), self.summary.files.get(name, 0), figures, err=err)
         self._say_files(err=err)
         output.say(self._closing(), err=err)
         output.next_steps(self._steps(session), err=err)
@@ -133,17 +133,6 @@ class Report:
         return steps
 
 
-def _account(figures: Accounting) -> dict[str, Any]:
-    return {
-        "rows_in": figures.rows_in,
-        "rows_out": figures.rows_out,
-        "rows_dropped": figures.dropped,
-        "rows_quarantined": figures.quarantined,
-        "bytes_in": figures.bytes_in,
-        "bytes_out": figures.bytes_out,
-    }
-
-
 def _flow(figures: Accounting) -> str:
     dropped = sum(figures.dropped.values())
     return (
@@ -152,7 +141,7 @@ def _flow(figures: Accounting) -> str:
     )
 
 
-def _say_account(table: str, files: int, figures: Accounting, *, err: bool) -> None:
+def _sayfacts_of_account(table: str, files: int, figures: Accounting, *, err: bool) -> None:
     """One line per place that rows went to; the lines below the first one add up to it."""
     lines = [(figures.rows_in, f"rows in, from {counted(files, 'file')}"), (figures.rows_out, "out")]
     lines += [(count, f"dropped: {printable(rule)}") for rule, count in figures.dropped.items()]

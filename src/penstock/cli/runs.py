@@ -9,7 +9,7 @@ import click
 from penstock.cli.layout import left, right, show
 from penstock.cli.output import emit, next_steps, say
 from penstock.cli.session import Session, json_option, table_named
-from penstock.cli.words import counted, lasted, moment
+from penstock.cli.words import counted, facts_of_account, lasted, moment
 from penstock.clock import iso
 from penstock.naming import printable
 
@@ -49,17 +49,11 @@ def command(session: Session, table: str | None, limit: int) -> None:
 
 def facts_of_run(run: Run) -> dict[str, Any]:
     """A run as `--json` shows it; these names are stable."""
-    figures = run.accounting
     return {
         "run": run.run,
         "table": str(run.table),
         "state": run.state,
-        "rows_in": figures.rows_in,
-        "rows_out": figures.rows_out,
-        "rows_dropped": figures.dropped,
-        "rows_quarantined": figures.quarantined,
-        "bytes_in": figures.bytes_in,
-        "bytes_out": figures.bytes_out,
+        **facts_of_account(run.accounting),
         "started": iso(run.started),
         "duration_ms": run.duration_ms,
         "arrivals": run.arrivals,

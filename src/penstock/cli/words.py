@@ -1,8 +1,12 @@
-"""Figures as people write them: counts, sizes, times."""
+"""Figures as people write them: counts, sizes, times; and accounts as programs read them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.state import Accounting
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _SIZES = ("bytes", "kB", "MB", "GB", "TB")
@@ -50,3 +54,15 @@ def ago(seconds: float) -> str:
     if seconds < DAY:
         return f"{int(seconds // HOUR)} h ago"
     return f"{counted(int(seconds // DAY), 'day')} ago"
+
+
+def facts_of_account(figures: Accounting) -> dict[str, Any]:
+    """Where rows went, as `--json` shows it; these names are stable."""
+    return {
+        "rows_in": figures.rows_in,
+        "rows_out": figures.rows_out,
+        "rows_dropped": figures.dropped,
+        "rows_quarantined": figures.quarantined,
+        "bytes_in": figures.bytes_in,
+        "bytes_out": figures.bytes_out,
+    }
