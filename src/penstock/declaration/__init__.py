@@ -1,26 +1,50 @@
 """The declaration: what `lake.yaml` may say, read strictly, with positions."""
 
+from penstock.declaration.checks import Check, Fresh
+from penstock.declaration.files import Csv, Excel, Format, Json
 from penstock.declaration.json_schema import json_schema
-from penstock.declaration.model import (
-    Bucket,
-    Declaration,
-    OnReupload,
-    ParseRule,
-    Step,
-    Table,
-    Zones,
-)
+from penstock.declaration.model import Column, Contract, Declaration, OnReupload, Quarantine, Table, Zones
 from penstock.declaration.parse import Document
+from penstock.declaration.steps import (
+    Bucket,
+    Dedupe,
+    Explode,
+    Extract,
+    Hash,
+    Map,
+    Mask,
+    ParseRule,
+    Replace,
+    Split,
+    Step,
+)
 from penstock.declaration.validate import FILE_NAME, Examined, examine, load, loads, read_text
 
 __all__ = [
     "FILE_NAME",
     "Bucket",
+    "Check",
+    "Column",
+    "Contract",
+    "Csv",
     "Declaration",
+    "Dedupe",
     "Document",
     "Examined",
+    "Excel",
+    "Explode",
+    "Extract",
+    "Format",
+    "Fresh",
+    "Hash",
+    "Json",
+    "Map",
+    "Mask",
     "OnReupload",
     "ParseRule",
+    "Quarantine",
+    "Replace",
+    "Split",
     "Step",
     "Table",
     "Zones",

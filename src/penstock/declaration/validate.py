@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from penstock.declaration.model import Declaration, Step
+from penstock.declaration.model import Declaration
 from penstock.declaration.parse import Document, Path, parse
+from penstock.declaration.steps import Step
 from penstock.errors import DeclarationError, LakeNotFoundError, Problem
 from penstock.naming import TABLE_NAME, TableName, did_you_mean
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 FILE_NAME = "lake.yaml"
@@ -171,12 +173,17 @@ def _keys_at(path: Path) -> list[str]:
     model: Any = Declaration
     for part in path:
         model = _inner(model, part)
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    return list(_fields(model)) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """A model's fields by the key that stands for them in the document."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _inner(annotation: Any, part: str | int) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        field = annotation.model_fields.get(str(part))
+        field = _fields(annotation).get(str(part))
         return _unwrapped(field.annotation) if field else None
     arguments = typing.get_args(annotation)
     return _unwrapped(arguments[-1]) if arguments else None

@@ -19,7 +19,19 @@ from typing import Any
 import duckdb
 
 from penstock import faults
-from penstock.engines.engine import FATE, ORDINAL, SOURCE, Rejected, SetAside, Source, Work, Written, raw_column
+from penstock.engines.engine import (
+    FATE,
+    ORDINAL,
+    PLACE,
+    SOURCE,
+    Rejected,
+    SetAside,
+    Source,
+    Work,
+    Written,
+    flag_column,
+    raw_column,
+)
 from penstock.errors import BadFileError, ExpressionError
 from penstock.formats import holds_sql
 from penstock.naming import identifier, literal
@@ -31,6 +43,9 @@ MAX_LINE_BYTES = 4_000_000
 BUFFER_BYTES = 16_000_000
 FETCH = 2_000
 NOTED_ROWS = 20_000
+EXAMPLES = 1_000
+UNNOTED = ("dropped", "added")
+SCANS = ("READ_CSV", "READ_PARQUET")
 NOTE = "penstock"
 NOTE_LEVEL = "WARNING"
 _WORDS = {
@@ -110,15 +125,17 @@ class DuckDBEngine:
             outcome, profile = self._copy_on_one_thread(work, path)
         except duckdb.Error as error:
             raise _translated(error) from error
-        rejected = self._rejected(work.source.width)
+        rejected = () if work.source.typed else self._rejected(work.source.width)
         by_rule = self._counts(len(work.rules))
+        noted, examples = self._noted(work, by_rule)
         return Written(
             rows_in=_scanned(profile) + len(rejected),
             rows_out=int(outcome[1]),
             by_rule=by_rule,
             rejected=rejected,
             bytes=int(outcome[2]),
-            noted=self._noted(work, by_rule),
+            noted=noted,
+            examples=examples,
         )
 
     def _copy(self, work: Work, path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -130,11 +147,14 @@ class DuckDBEngine:
         for at in range(len(work.rules)):
             connection.execute(f"CREATE OR REPLACE TEMP SEQUENCE penstock_rule_{at}")
         connection.execute("SET enable_profiling='no_output'")
+        if work.ordered:
+            connection.execute("SET preserve_insertion_order=true")
         try:
             outcome = connection.execute(_copy_sql(work, path)).fetchall()[0]
             return outcome, json.loads(connection.get_profiling_information(format="json"))
         finally:
             connection.execute("PRAGMA disable_profiling")
+            connection.execute("SET preserve_insertion_order=false")
 
     def _copy_on_one_thread(self, work: Work, path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Memory is needed per thread: very wide files fit when one thread does it all."""
@@ -161,16 +181,16 @@ class DuckDBEngine:
 
     def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
         """The rows that some rules set aside, in file order."""
-        cells = ", ".join(raw_column(at) for at in range(work.source.width))
         wanted = ", ".join(str(rule) for rule in rules)
-        select = f"SELECT {ORDINAL}, {FATE}, [{cells}] FROM ({work.select}) WHERE {FATE} IN ({wanted})"
-        sql = _with_source(work.source, select, ordinal="row_number() OVER ()")
+        places = ", ".join(PLACE)
+        select = f"SELECT {ORDINAL}, {FATE}, {places}, [{_cells(work)}] FROM ({work.select}) WHERE {FATE} IN ({wanted})"
+        sql = _with_source(work.source, select, ordered=True)
         self._connection.execute("SET preserve_insertion_order=true")
         try:
             result = self._connection.execute(sql)
             while rows := result.fetchmany(FETCH):
-                for ordinal, rule, values in rows:
-                    yield SetAside(ordinal, rule, values)
+                for ordinal, rule, line, offset, length, values in rows:
+                    yield SetAside(ordinal, rule, values, line, offset, length)
         except duckdb.Error as error:
             raise _translated(error) from error
         finally:
@@ -191,14 +211,17 @@ class DuckDBEngine:
         counts = {name: int(value) for name, value in rows}
         return tuple(counts[f"penstock_rule_{at}"] for at in range(rules))
 
-    def _noted(self, work: Work, by_rule: tuple[int, ...]) -> tuple[SetAside, ...] | None:
-        """Rows sent to quarantine, from the engine's log; None unless every one of them is there."""
-        expected = sum(count for rule, count in zip(work.rules, by_rule, strict=True) if rule.fate == "quarantined")
-        if expected > NOTED_ROWS:
-            return None
+    def _noted(self, work: Work, by_rule: tuple[int, ...]) -> tuple[tuple[SetAside, ...] | None, tuple[SetAside, ...]]:
+        """Rows sent to quarantine, None unless every one was noted, and examples of those that are only spoken of."""
+        counts = list(zip(work.rules, by_rule, strict=True))
+        expected = sum(count for rule, count in counts if rule.fate == "quarantined")
+        if not any(count for rule, count in counts if rule.fate not in UNNOTED):
+            return (), ()
         rows = self._connection.execute(f"SELECT message FROM duckdb_logs WHERE type = '{NOTE}'").fetchall()
-        noted = [json.loads(message) for (message,) in rows]
-        return tuple(SetAside(0, int(rule), cells) for rule, *cells in noted) if len(noted) == expected else None
+        found = [_noted_row(*json.loads(message)) for (message,) in rows]
+        noted = tuple(row for row in found if work.rules[row.rule].fate == "quarantined")
+        examples = tuple(row for row in found if work.rules[row.rule].fate != "quarantined")
+        return noted if len(noted) == expected else None, examples
 
     def _rejected(self, width: int) -> tuple[Rejected, ...]:
         """One entry per refused record, in file order."""
@@ -224,26 +247,59 @@ def _read_csv(source: Source) -> str:
     )
 
 
-def _with_source(source: Source, select: str, ordinal: str = "CAST(NULL AS BIGINT)") -> str:
-    return f"WITH {SOURCE} AS (SELECT {ordinal} AS {ORDINAL}, * FROM {_read_csv(source)}) {select}"
+def _read_parquet(source: Source) -> str:
+    names = source.names or [raw_column(at) for at in range(source.width)]
+    cells = [f"{identifier(name)} AS {raw_column(at)}" for at, name in enumerate(names)]
+    places = [f"file_row_number + 1 AS {PLACE[0]}", *(f"CAST(NULL AS BIGINT) AS {name}" for name in PLACE[1:])]
+    file = f"read_parquet({literal(source.path)}, file_row_number=true)"
+    return f"(SELECT {', '.join([*(places if source.names else PLACE), *cells])} FROM {file})"
+
+
+def _with_source(source: Source, select: str, *, ordered: bool = False) -> str:
+    ordinal = "row_number() OVER ()" if ordered else "CAST(NULL AS BIGINT)"
+    if source.typed:
+        return f"WITH {SOURCE} AS (SELECT {ordinal} AS {ORDINAL}, * FROM {_read_parquet(source)}) {select}"
+    places = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in PLACE)
+    return f"WITH {SOURCE} AS (SELECT {ordinal} AS {ORDINAL}, {places}, * FROM {_read_csv(source)}) {select}"
 
 
 def _copy_sql(work: Work, path: str) -> str:
     columns = ", ".join(
         f"CAST({identifier(column.name)} AS {column.type}) AS {identifier(column.name)}" for column in work.columns
     )
-    cells = ", ".join(raw_column(at) for at in range(work.source.width))
-    counted = " ".join(
-        f"WHEN {FATE} = {at} THEN {_noting(at, cells) if rule.fate == 'quarantined' else _counting(at)}"
-        for at, rule in enumerate(work.rules)
-    )
-    keep = f"CASE WHEN {FATE} IS NULL THEN true {counted} END"
     ids = ", ".join(f"{identifier(column.name)}: {column.id}" for column in work.columns)
-    query = _with_source(work.source, f"SELECT {columns} FROM ({work.select}) WHERE {keep}")
+    select = f"SELECT {columns} FROM ({work.select}) WHERE {_keeping(work)}"
     return (
-        f"COPY ({query}) TO {literal(path)} "
+        f"COPY ({_with_source(work.source, select, ordered=work.ordered)}) TO {literal(path)} "
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
     )
+
+
+def _keeping(work: Work) -> str:
+    """SQL condition that is true for rows to keep, and counts and notes the others and those that rules speak of.
+
+    It is one CASE within CASE, because the engine computes both sides of AND and OR, and reorders them.
+    """
+    facts = f"{', '.join(f'CAST({name} AS VARCHAR)' for name in PLACE)}, {_cells(work)}"
+    added, warned, lost = "", "", ""
+    for at, rule in enumerate(work.rules):
+        if rule.fate == "added":
+            added += f"WHEN (CASE WHEN {flag_column(at)} THEN {_counting(at)} ELSE false END) THEN false "
+        elif rule.fate == "warned":
+            noting = _noting(at, facts, EXAMPLES)
+            warned += f"WHEN (CASE WHEN {flag_column(at)} THEN {noting} ELSE false END) THEN false "
+        elif rule.fate == "dropped":
+            lost += f"WHEN {FATE} = {at} THEN {_counting(at)} "
+        else:
+            most = NOTED_ROWS if rule.fate == "quarantined" else EXAMPLES
+            lost += f"WHEN {FATE} = {at} THEN {_noting(at, facts, most)} "
+    kept = f"CASE {warned}ELSE true END" if warned else "true"
+    return f"CASE {added}WHEN {FATE} IS NULL THEN {kept} {lost}END"
+
+
+def _cells(work: Work) -> str:
+    kind = "CAST({} AS VARCHAR)" if work.source.typed else "{}"
+    return ", ".join(kind.format(raw_column(at)) for at in range(work.source.width))
 
 
 def _overlong_sql(source: Source) -> str:
@@ -269,20 +325,25 @@ def _counting(rule: int) -> str:
     return f"nextval('penstock_rule_{rule}') < 0"
 
 
-def _noting(rule: int, cells: str) -> str:
-    """SQL that is false, counts the row, and notes the first ones in the engine's log, rule and cells."""
-    message = f"CAST(to_json(['{rule}', {cells}]) AS VARCHAR)"
+def _noting(rule: int, facts: str, most: int) -> str:
+    """SQL that is false, counts the row, and notes the first ones in the engine's log: rule, place and cells."""
+    message = f"CAST(to_json(['{rule}', {facts}]) AS VARCHAR)"
     note = f"write_log({message}, level := '{NOTE_LEVEL}', log_type := '{NOTE}') IS NULL"
     return (
-        f"CASE WHEN nextval('penstock_rule_{rule}') <= {NOTED_ROWS} THEN {note} AND nextval('penstock_noted') < 0 "
+        f"CASE WHEN nextval('penstock_rule_{rule}') <= {most} THEN {note} AND nextval('penstock_noted') < 0 "
         "ELSE false END"
     )
 
 
+def _noted_row(rule: str, line: str | None, offset: str | None, length: str | None, *cells: str | None) -> SetAside:
+    place = [int(number) if number is not None else None for number in (line, offset, length)]
+    return SetAside(0, int(rule), list(cells), *place)
+
+
 def _scanned(profile: dict[str, Any]) -> int:
-    """Records that the CSV scan delivered, from the query's profile."""
+    """Records that the scan of the file delivered, from the query's profile."""
     name = str(profile.get("operator_name") or profile.get("operator_type") or "")
-    own = int(profile.get("operator_cardinality", 0)) if name.strip().startswith("READ_CSV") else 0
+    own = int(profile.get("operator_cardinality", 0)) if name.strip().startswith(SCANS) else 0
     return own + sum(_scanned(child) for child in profile.get("children", []))
 
 

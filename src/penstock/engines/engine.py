@@ -13,8 +13,15 @@ FATE = "__penstock_fate"
 """Column of the SELECT that says what becomes of a row: null to keep it, or the number of the rule against it."""
 SOURCE = "__penstock_source"
 """Name under which the SELECT finds the file's records, with `raw_column(0)`, `raw_column(1)`, ... as text."""
+PLACE = ("__penstock_line", "__penstock_offset", "__penstock_length")
+"""Columns of `SOURCE` with the record's line, byte offset and length, where the file was read record by record."""
 ORDINAL = "__penstock_ordinal"
 """Column of `SOURCE` with the record's ordinal, from 1, where the engine was asked for it; null elsewhere."""
+
+
+def flag_column(rule: int) -> str:
+    """Column of the SELECT that is true for rows which a `warned` or `added` rule, by its number, speaks of."""
+    return f"__penstock_w{rule}"
 
 
 def raw_column(at: int) -> str:
@@ -24,27 +31,47 @@ def raw_column(at: int) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """A file as the engine reads it: an absolute path without glob characters, its dialect and number of columns."""
+    """A file as the engine reads it.
+
+    Attributes:
+        path: Absolute path without glob characters.
+        dialect: How a CSV file is written; of no meaning for Parquet.
+        width: Number of columns.
+        kinds: DuckDB types of the columns of a Parquet file, in order; empty for CSV, whose cells are all text.
+        names: Names of the columns of a Parquet file that was delivered; empty for one of our own, whose columns are
+            called `raw_column(0)` and so on and are followed by the places of the records.
+    """
 
     path: str
     dialect: Dialect
     width: int
+    kinds: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def typed(self) -> bool:
+        """Whether cells come with types, from Parquet."""
+        return bool(self.kinds)
+
+
+Fate = Literal["dropped", "quarantined", "halted", "warned", "added"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A named reason for which a row is not kept.
+    """A named reason for which a row is not kept, or is spoken of.
 
     Attributes:
         name: Name in the accounting, such as `require diagnostic`.
-        fate: `dropped` (counted) or `quarantined` (kept aside).
+        fate: `dropped` (counted), `quarantined` (kept aside), `halted` (one such row refuses the whole file), `warned`
+            (the row is kept, and spoken of), `added` (the row is one more than came in).
         reason: What is wrong, for people; `{value}` stands for the value found.
         column: The column that is to blame, as the file calls it; None when no single one is.
         cell: The column's position in the file, from 0; None when it is not the file's.
     """
 
     name: str
-    fate: Literal["dropped", "quarantined"]
+    fate: Fate
     reason: str = ""
     column: str | None = None
     cell: int | None = None
@@ -56,15 +83,18 @@ class Work:
 
     Attributes:
         source: The file.
-        select: SELECT over `SOURCE` that gives `columns` by name, `FATE`, and the file's own columns with `ORDINAL`.
+        select: SELECT over `SOURCE` that gives `columns` by name, `FATE`, the flags of rules that need one, and the
+            file's own columns with `ORDINAL` and `PLACE`.
         columns: What is written, with field ids and stored types.
         rules: Meaning of the numbers in `FATE`.
+        ordered: Whether the SELECT needs `ORDINAL`, which keeps the engine from reading in any order it likes.
     """
 
     source: Source
     select: str
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,12 +121,18 @@ class SetAside:
     Attributes:
         ordinal: Its ordinal among the records that could be cut, from 1; 0 when it is not known.
         rule: The rule's number.
-        cells: The record's fields.
+        cells: The record's fields, as text.
+        line: Its first line, from 1, where the source says so.
+        offset: Byte at which it starts, from 0, where the source says so.
+        length: Its bytes, where the source says so.
     """
 
     ordinal: int
     rule: int
     cells: list[str | None]
+    line: int | None = None
+    offset: int | None = None
+    length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +147,7 @@ class Written:
         bytes: Size of the Parquet file.
         noted: The rows that rules sent to quarantine, without ordinals and in no order, noted while the file was
             written; None when there were too many to note.
+        examples: Some of the rows that `warned` and `halted` rules speak of.
     """
 
     rows_in: int
@@ -119,6 +156,7 @@ class Written:
     rejected: tuple[Rejected, ...]
     bytes: int
     noted: tuple[SetAside, ...] | None = None
+    examples: tuple[SetAside, ...] = ()
 
 
 class Engine(Protocol):

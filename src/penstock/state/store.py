@@ -14,7 +14,18 @@ RunState = Literal["finished", "empty", "failed"]
 
 @dataclass(frozen=True)
 class Accounting:
-    """Where the rows of an arrival or run went; `rows_in` is counted apart from the rest."""
+    """Where the rows of an arrival or run went; `rows_in` is counted apart from the rest.
+
+    Attributes:
+        rows_in: Records of the files.
+        rows_out: Rows written.
+        dropped: Rows that a rule let go, by its name.
+        quarantined: Records and rows set aside.
+        bytes_in: Size of the files.
+        bytes_out: Size of what was written.
+        added: Rows that steps made beyond those that came in, such as `explode`.
+        warned: Rows that were kept and are spoken of, by the rule's name.
+    """
 
     rows_in: int = 0
     rows_out: int = 0
@@ -22,23 +33,32 @@ class Accounting:
     quarantined: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    added: int = 0
+    warned: dict[str, int] = field(default_factory=dict)
 
     @property
     def adds_up(self) -> bool:
         """Whether every row that came in is accounted for."""
-        return self.rows_in == self.rows_out + sum(self.dropped.values()) + self.quarantined
+        return self.rows_in + self.added == self.rows_out + sum(self.dropped.values()) + self.quarantined
 
     def __add__(self, other: Accounting) -> Accounting:
         """Add two accounts, rule by rule."""
-        rules = [*self.dropped, *(rule for rule in other.dropped if rule not in self.dropped)]
         return Accounting(
             self.rows_in + other.rows_in,
             self.rows_out + other.rows_out,
-            {rule: self.dropped.get(rule, 0) + other.dropped.get(rule, 0) for rule in rules},
+            _sums(self.dropped, other.dropped),
             self.quarantined + other.quarantined,
             self.bytes_in + other.bytes_in,
             self.bytes_out + other.bytes_out,
+            self.added + other.added,
+            _sums(self.warned, other.warned),
         )
+
+
+def _sums(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {
+        rule: one.get(rule, 0) + other.get(rule, 0) for rule in [*one, *(rule for rule in other if rule not in one)]
+    }
 
 
 @dataclass(frozen=True)

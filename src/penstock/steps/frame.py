@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from penstock.engines import FATE, ORDINAL, SOURCE, Rule, raw_column
+from penstock.engines import FATE, ORDINAL, PLACE, SOURCE, Rule, flag_column, raw_column
 from penstock.errors import BadFileError
 from penstock.formats import RESERVED
 from penstock.naming import did_you_mean, identifier
@@ -29,6 +29,7 @@ class Field:
     origin: str | None = None
 
 
+FLAGGED = ("warned", "added")
 TypesOf = Callable[[str], dict[str, str]]
 """Asks the engine for the types of a SELECT's columns."""
 
@@ -91,13 +92,18 @@ class Frame:
 
     def layer(self, fields: tuple[Field, ...], changed: dict[str, str], fate: str = FATE) -> Frame:
         """Put a SELECT around this one: `fields` in order, those in `changed` computed by the SQL given there."""
-        raw = [ORDINAL, *(raw_column(at) for at in range(self.width))]
+        raw = [*carried(self.width), *self.flags]
         columns = [
             f"{changed[field.name]} AS {identifier(field.name)}" if field.name in changed else identifier(field.name)
             for field in fields
         ]
         select = f"SELECT {', '.join([*raw, *columns, f'{fate} AS {FATE}'])} FROM ({self.select})"
         return replace(self, select=select, fields=fields)
+
+    @property
+    def flags(self) -> list[str]:
+        """Columns that say which rows the rules of the kinds `warned` and `added` speak of."""
+        return [flag_column(at) for at, rule in enumerate(self.rules) if rule.fate in FLAGGED]
 
     def with_field(self, new: Field, sql: str) -> Frame:
         """Compute a column from the live rows' values; replaces the field of the same name in its place."""
@@ -124,8 +130,24 @@ class Frame:
         framed = self.layer(self.fields, {}, fate)
         return replace(framed, rules=(*self.rules, *(rule for _, rule in conditions)))
 
+    def warn(self, conditions: list[tuple[str, Rule]]) -> Frame:
+        """Speak of live rows for which a condition is true, and keep them; the rules' fate is `warned` or `added`."""
+        frame = self
+        for condition, rule in conditions:
+            flag = flag_column(len(frame.rules))
+            flagged = f"coalesce(CASE WHEN {FATE} IS NULL THEN {condition} END, false) AS {flag}"
+            columns = [*carried(self.width), *frame.flags, *(identifier(field.name) for field in self.fields)]
+            select = f"SELECT {', '.join([*columns, FATE, flagged])} FROM ({frame.select})"
+            frame = replace(frame, select=select, rules=(*frame.rules, rule))
+        return frame
+
+
+def carried(width: int) -> list[str]:
+    """Columns that every SELECT hands on: where a record stands, and its cells."""
+    return [ORDINAL, *PLACE, *(raw_column(at) for at in range(width))]
+
 
 def source_frame(width: int, types_of: TypesOf, *, guarded: bool) -> Frame:
     """The file's records before anything is done to them."""
-    raw = ", ".join([ORDINAL, *(raw_column(at) for at in range(width))])
+    raw = ", ".join(carried(width))
     return Frame(f"SELECT {raw}, CAST(NULL AS INTEGER) AS {FATE} FROM {SOURCE}", (), (), width, types_of, guarded)

@@ -15,6 +15,8 @@ def dumped(accounting: Accounting) -> str:
             "rows_out": accounting.rows_out,
             "dropped": accounting.dropped,
             "quarantined": accounting.quarantined,
+            "added": accounting.added,
+            "warned": accounting.warned,
             "bytes_in": accounting.bytes_in,
             "bytes_out": accounting.bytes_out,
         }

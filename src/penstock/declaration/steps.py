@@ -1,0 +1,327 @@
+"""The steps of a table: what each of them may say. Their meaning is in `penstock.steps`, their story in docs/steps."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from penstock.declaration.strict import ColumnList, Expression, Number, Scalar, Strict, TypeName
+
+ParseType = Literal["date", "timestamp", "timestamptz", "time", "integer", "double", "decimal", "boolean"]
+Otherwise = Literal["quarantine", "null", "keep"]
+_TIMES = ("date", "timestamp", "timestamptz", "time")
+_NUMBERS = ("integer", "double", "decimal")
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        message = f'"{value}" is not a regular expression: {error}'
+        raise ValueError(message) from None
+    return value
+
+
+class ParseRule(Strict):
+    """How the text of one column is read."""
+
+    type: ParseType
+    """What the text stands for."""
+    format: str | Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=["%d/%m/%Y"])
+    """For dates and timestamps: one layout in strptime's letters, such as `%d/%m/%Y`, or a list of them; the first
+    that fits a value is taken. `iso` stands for ISO 8601, which is also meant when left out."""
+    zone: str | None = Field(default=None, examples=["Europe/Paris"])
+    """For `timestamptz`: the time zone of values that name none."""
+    locale: Literal["en", "fr", "de", "ch"] | None = None
+    """For numbers: how they are written. `en` 1,234.5; `fr` 1 234,5; `de` 1.234,5; `ch` 1'234.5."""
+    decimal: str | None = Field(default=None, min_length=1, max_length=1)
+    """For numbers: the decimal mark, where no locale fits."""
+    thousands: str | None = Field(default=None, min_length=1, max_length=1)
+    """For numbers: the mark between groups of three digits, where no locale fits."""
+    units: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["m²", "m2"]])
+    """For numbers: units or currency signs that may stand before or after the number; they are taken off."""
+    precision: int | None = Field(default=None, ge=1, le=38)
+    """For `decimal`: digits in all; 18 when left out."""
+    scale: int | None = Field(default=None, ge=0, le=38)
+    """For `decimal`: digits after the decimal mark; 2 when left out."""
+    true: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["oui", "o", "1"]])
+    """For booleans: the words for true, upper and lower case alike."""
+    false: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["non", "n", "0"]])
+    """For booleans: the words for false."""
+    nulls: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["n/a", "-"]])
+    """Texts that stand for no value; upper and lower case alike."""
+    otherwise: Literal["quarantine", "null"] = "quarantine"
+    """What a text that cannot be read does: send its row to `quarantine`, or become `null` (counted as a warning)."""
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> ParseRule:
+        only = {
+            "format": _TIMES,
+            "zone": ("timestamptz",),
+            "locale": _NUMBERS,
+            "decimal": _NUMBERS,
+            "thousands": _NUMBERS,
+            "units": _NUMBERS,
+            "precision": ("decimal",),
+            "scale": ("decimal",),
+            "true": ("boolean",),
+            "false": ("boolean",),
+        }
+        for key, types in only.items():
+            if getattr(self, key) is not None and self.type not in types:
+                message = f"{key} goes with {' and '.join(types)}, not with {self.type}"
+                raise ValueError(message)
+        if self.locale is not None and (self.decimal is not None or self.thousands is not None):
+            message = "locale says how decimal and thousands are written; give one or the other"
+            raise ValueError(message)
+        if (self.true is None) != (self.false is None):
+            message = "words for true need words for false, and the other way round"
+            raise ValueError(message)
+        return self
+
+
+class Bucket(Strict):
+    """Sort a number into named ranges."""
+
+    column: str
+    """The column that holds the number."""
+    into: str
+    """The new column that gets the label; null where the number is null."""
+    upto: dict[str, Annotated[float, Field(allow_inf_nan=False)] | None]
+    """Label and inclusive upper bound, ascending; `null` as the last bound means no upper bound. A number above
+    every bound goes to quarantine."""
+
+    @field_validator("upto")
+    @classmethod
+    def _ascending(cls, upto: dict[str, float | None]) -> dict[str, float | None]:
+        if not upto:
+            message = "needs at least one label"
+            raise ValueError(message)
+        *earlier, _last = upto.values()
+        if None in earlier:
+            message = "only the last bound may be null"
+            raise ValueError(message)
+        bounds = [bound for bound in upto.values() if bound is not None]
+        if any(low >= high for low, high in pairwise(bounds)):
+            message = "bounds must rise from label to label"
+            raise ValueError(message)
+        return upto
+
+
+class Map(Strict):
+    """Replace values of a column by others."""
+
+    values: dict[str, Scalar | None] = Field(min_length=1)
+    """Value as text, and what it becomes; `null` for no value."""
+    ignore_case: bool = False
+    """Whether upper and lower case are alike."""
+    otherwise: Otherwise = "keep"
+    """What a value that is not listed does: `keep` stays as it is, `null`, or its row goes to `quarantine`."""
+
+
+class Replace(Strict):
+    """Replace what a regular expression matches."""
+
+    pattern: Annotated[str, Field(min_length=1)]
+    """A regular expression (RE2)."""
+    by: str
+    r"""What each match becomes; `\1` is the first group."""
+
+    _check = field_validator("pattern")(_pattern)
+
+
+class Extract(Strict):
+    """Take parts of a text into columns, by a regular expression."""
+
+    column: str
+    """The column that holds the text."""
+    pattern: Annotated[str, Field(min_length=1)]
+    """A regular expression (RE2) with a group for each new column; it may match anywhere in the text."""
+    into: ColumnList
+    """The new columns, one for each group; null where the text is null or a group takes no part."""
+    otherwise: Literal["quarantine", "null"] = "quarantine"
+    """What a text that does not match does: send its row to `quarantine`, or give `null` in every new column."""
+
+    _check = field_validator("pattern")(_pattern)
+
+    @model_validator(mode="after")
+    def _a_group_each(self) -> Extract:
+        groups = re.compile(self.pattern).groups
+        if groups != len(self.into):
+            message = f"the pattern has {groups} groups, and {len(self.into)} columns are named; each group fills one"
+            raise ValueError(message)
+        return self
+
+
+class Split(Strict):
+    """Cut a text at a separator."""
+
+    column: str
+    """The column that holds the text."""
+    on: Annotated[str, Field(min_length=1)]
+    """The separator, as it stands."""
+    into: str | ColumnList
+    """One name: a column that holds the list of parts. A list of names: a column for each part."""
+    otherwise: Literal["quarantine", "null"] = "quarantine"
+    """With a list of names, what a text with another number of parts does: send its row to `quarantine`, or give
+    `null` in every new column."""
+
+
+class Explode(Strict):
+    """Make a row of each element of a list."""
+
+    column: str
+    """The column that holds a list, or a text to cut with `on`."""
+    on: Annotated[str, Field(min_length=1)] | None = None
+    """The separator, where the column holds text."""
+    into: str | None = None
+    """Name of the column that holds the element; the same column when left out."""
+
+
+class Dedupe(Strict):
+    """Keep one row of those with equal keys, within one file."""
+
+    key: ColumnList
+    """Columns that make rows alike; rows in which one of them is null are all kept."""
+    keep: Literal["newest", "oldest", "first", "last"] = "first"
+    """Which row is kept: `first` or `last` in the file, or the `newest` or `oldest` by the column `by`."""
+    by: str | None = None
+    """The column that tells which row is newer; rows without a value are older than all others."""
+
+    @model_validator(mode="after")
+    def _by_for_age(self) -> Dedupe:
+        if (self.by is not None) != (self.keep in ("newest", "oldest")):
+            message = "keep: newest and keep: oldest need by: COLUMN, first and last do not take it"
+            raise ValueError(message)
+        return self
+
+
+class Hash(Strict):
+    """Replace values by their SHA-256, hexadecimal."""
+
+    columns: ColumnList
+    """Columns to hash."""
+    salt: str = ""
+    """Text put before each value, so that hashes cannot be looked up; take it from the environment: `${SALT}`."""
+
+
+class Mask(Strict):
+    """Hide the characters of a text."""
+
+    keep_first: Annotated[int, Field(ge=0)] = 0
+    """Characters shown at the start."""
+    keep_last: Annotated[int, Field(ge=0)] = 0
+    """Characters shown at the end."""
+    char: str = Field(default="*", min_length=1, max_length=1)
+    """What stands for each hidden character."""
+
+
+class Step(Strict):
+    """One transformation of arriving rows; has exactly one key."""
+
+    parse: dict[str, ParseType | ParseRule] | None = Field(
+        default=None, min_length=1, examples=[{"ordered_at": {"type": "date", "format": "%d/%m/%Y"}}]
+    )
+    """Read the text of columns as dates, timestamps, numbers or booleans. Text that cannot be read sends its row to
+    quarantine; an empty value stays null."""
+    derive: dict[str, Expression] | None = Field(
+        default=None, min_length=1, examples=[{"year": "year(date_consultation)"}]
+    )
+    """Compute columns from SQL expressions over the columns so far; replaces a column of the same name. A row for which
+    an expression fails goes to quarantine; dividing by zero gives null."""
+    bucket: Bucket | None = None
+    """Sort a number into named ranges."""
+    require: ColumnList | None = Field(default=None, examples=[["diagnostic"]])
+    """Drop, and count, rows in which one of these columns is null or, for text, blank."""
+    rename: dict[str, str] | None = Field(default=None, min_length=1, examples=[{"sexe": "gender"}])
+    """Rename columns, old name to new name; names that are not there are passed over."""
+    keep: ColumnList | None = Field(default=None, examples=[["id", "price"]])
+    """Keep only these columns, in this order."""
+    drop: ColumnList | None = Field(default=None, examples=[["comment"]])
+    """Leave these columns out."""
+    filter: Expression | None = Field(default=None, examples=["status <> 'cancelled'"])
+    """Keep rows for which the SQL condition is true; drop, and count, the others (false or null)."""
+    cast: dict[str, TypeName] | None = Field(default=None, min_length=1, examples=[{"price": "decimal(12,2)"}])
+    """Change the type of columns: text, boolean, integer, double, date, timestamp, timestamptz, decimal(P,S). A value
+    that does not fit without loss sends its row to quarantine."""
+    fill: dict[str, Scalar] | None = Field(default=None, min_length=1, examples=[{"city": "unknown"}])
+    """Put a value where there is none (null)."""
+    trim: ColumnList | None = Field(default=None, examples=[["city"]])
+    """Take white space off both ends of texts; a text of nothing else becomes null."""
+    case: dict[str, Literal["lower", "upper", "title"]] | None = Field(
+        default=None, min_length=1, examples=[{"email": "lower"}]
+    )
+    """Write texts in lower case, upper case, or each word with a capital."""
+    map: dict[str, Map | dict[str, Scalar | None]] | None = Field(
+        default=None, min_length=1, examples=[{"status": {"values": {"O": "open", "C": "closed"}}}]
+    )
+    """Replace values by others."""
+    replace: dict[str, Replace] | None = Field(
+        default=None, min_length=1, examples=[{"phone": {"pattern": "[^0-9+]", "by": ""}}]
+    )
+    """Replace what a regular expression matches."""
+    extract: Extract | None = None
+    """Take parts of a text into columns, by a regular expression."""
+    split: Split | None = None
+    """Cut a text at a separator, into a list or into columns."""
+    explode: Explode | None = None
+    """Make a row of each element of a list; a row whose list is null or empty stays one row, with null."""
+    dedupe: Dedupe | None = None
+    """Keep one row of those with equal keys, within one file; drop, and count, the others."""
+    clip: dict[str, Annotated[list[Number | None], Field(min_length=2, max_length=2)]] | None = Field(
+        default=None, min_length=1, examples=[{"age": [0, 120]}]
+    )
+    """Move numbers outside a range to its nearest end; `null` for an open end."""
+    hash: ColumnList | Hash | None = Field(default=None, examples=[["email"]])
+    """Replace values by their SHA-256, hexadecimal; null stays null."""
+    mask: ColumnList | dict[str, Mask] | None = Field(default=None, examples=[{"iban": {"keep_last": 4}}])
+    """Hide the characters of texts; null stays null."""
+    sql: Expression | None = Field(default=None, examples=["SELECT *, price / surface AS price_m2 FROM input"])
+    """One SELECT over `input`, the rows so far."""
+    python: str | None = Field(default=None, pattern=r"^[\w./-]+\.py:[A-Za-z_]\w*$", examples=["steps.py:clean"])
+    """`FILE.py:FUNCTION` below the lake's folder: takes a pyarrow RecordBatch, returns a RecordBatch or Table."""
+
+    @field_validator("rename")
+    @classmethod
+    def _targets_differ(cls, rename: dict[str, str] | None) -> dict[str, str] | None:
+        targets = [target.lower() for target in (rename or {}).values()]
+        if len(set(targets)) < len(targets):
+            message = "two columns cannot get the same name"
+            raise ValueError(message)
+        return rename
+
+    @field_validator("clip")
+    @classmethod
+    def _range(cls, clip: dict[str, list[float | None]] | None) -> dict[str, list[float | None]] | None:
+        for low, high in (clip or {}).values():
+            if low is None and high is None:
+                message = "a range needs at least one end"
+                raise ValueError(message)
+            if low is not None and high is not None and low > high:
+                message = f"the range {low:g} to {high:g} is upside down"
+                raise ValueError(message)
+        return clip
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Step:
+        if len(self.model_fields_set) != 1:
+            found = ", ".join(sorted(self.model_fields_set)) or "nothing"
+            message = f"a step has exactly one key, found {found}"
+            raise ValueError(message)
+        if self.body is None:
+            message = f"nothing stands under {self.kind}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Name of the step's one key, such as `parse`."""
+        return next(iter(self.model_fields_set))
+
+    @property
+    def body(self) -> Any:
+        """What stands under the step's one key."""
+        return getattr(self, self.kind)
