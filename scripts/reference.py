@@ -12,6 +12,7 @@ import builtins
 import inspect
 import re
 import sys
+import types
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,8 +25,7 @@ from pydantic_core import PydanticUndefined
 
 from penstock import errors
 from penstock.cli.main import penstock as command_line
-from penstock.declaration import Bucket, Declaration, ParseRule, Step, Table, Zones
-from penstock.declaration.model import Csv
+from penstock.declaration import Declaration
 from penstock.queries.system import QUARANTINE, QUARANTINE_COLUMNS, SYSTEM_TABLES
 
 if TYPE_CHECKING:
@@ -34,33 +34,103 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 GENERATED = "<!-- Written by scripts/reference.py; change the code it describes and run the script. -->"
 
-MODELS: dict[type[BaseModel], tuple[str, str]] = {
-    Declaration: ("The document", "The top of `lake.yaml`."),
-    Zones: ("zones", "Relative folders are below the lake's folder."),
-    Table: ("tables", "Each key below `tables` names a table, `name` or `layer.name`; its value has these keys."),
-    Csv: ("csv", "Needed only where detection could be wrong."),
-    Step: ("steps", "A step has exactly one of these keys. [Steps](../steps.md) shows each one with rows."),
-    ParseRule: ("parse with a format", "What may stand for a column below `parse`, in place of the type alone."),
-    Bucket: ("bucket", "What stands below `bucket`."),
+MODELS: dict[str, tuple[str, str]] = {
+    "Declaration": ("The document", "The top of `lake.yaml`."),
+    "Zones": ("zones", "Relative folders are below the lake's folder."),
+    "Table": ("tables", "Each key below `tables` names a table, `name` or `layer.name`; its value has these keys."),
+    "Csv": ("csv", "Needed only where detection could be wrong."),
+    "Json": ("json", "How JSON files are read."),
+    "Excel": ("excel", "How Excel files are read."),
+    "Column": ("columns", "Each key below `columns` names a column of the files; its value has these keys."),
+    "Quarantine": ("quarantine", "What becomes of rows that were set aside."),
+    "Step": ("steps", "A step has exactly one of these keys. [Steps](../steps.md) shows each one with rows."),
+    "ParseRule": ("parse with options", "What may stand for a column below `parse`, in place of the type alone."),
+    "Bucket": ("bucket", "What stands below `bucket`."),
+    "Map": ("map with options", "What may stand for a column below `map`, in place of the values alone."),
+    "Replace": ("replace", "What stands for a column below `replace`."),
+    "Extract": ("extract", "What stands below `extract`."),
+    "Split": ("split", "What stands below `split`."),
+    "Explode": ("explode", "What stands below `explode`."),
+    "Dedupe": ("dedupe", "What stands below `dedupe`."),
+    "Hash": ("hash with options", "What may stand below `hash`, in place of the list of columns."),
+    "Mask": ("mask with options", "What may stand for a column below `mask`, in place of the list of columns."),
+    "Check": ("checks", "A check has exactly one of these keys, beside `on_breach`, `when` and `name`."),
+    "Fresh": ("fresh", "What stands below `fresh`."),
 }
-EXAMPLES: dict[tuple[type[BaseModel], str], Any] = {
-    (Declaration, "description"): "Consultations of all centres since 2024",
-    (Declaration, "tags"): {"owner": "data-team"},
-    (Declaration, "zones"): {"raw": "/srv/drop"},
-    (Declaration, "tables"): {"orders": {"files": "orders*.csv"}},
-    (Zones, "raw"): "/srv/drop",
-    (Zones, "processed"): "processed",
-    (Zones, "enriched"): "enriched",
-    (Table, "description"): "One row per order",
-    (Table, "steps"): [{"require": ["customer"]}],
-    (Table, "csv"): {"delimiter": ";"},
-    (Table, "on_reupload"): "append",
-    (Step, "bucket"): {"column": "age", "into": "age_group", "upto": {"minor": 17, "adult": None}},
-    (ParseRule, "type"): "date",
-    (ParseRule, "format"): "%d/%m/%Y",
-    (Bucket, "column"): "age",
-    (Bucket, "into"): "age_group",
-    (Bucket, "upto"): {"minor": 17, "adult": None},
+ONE_OF = ("Step", "Check")
+"""Models of which one key is given: their keys have no defaults worth naming."""
+EXAMPLES: dict[str, Any] = {
+    "Declaration.description": "Consultations of all centres since 2024",
+    "Declaration.tags": {"owner": "data-team"},
+    "Declaration.zones": {"raw": "/srv/drop"},
+    "Declaration.tables": {"orders": {"files": "orders*.csv"}},
+    "Zones.raw": "/srv/drop",
+    "Zones.processed": "processed",
+    "Zones.enriched": "enriched",
+    "Table.description": "One row per order",
+    "Table.format": "json",
+    "Table.csv": {"delimiter": ";"},
+    "Table.json": {"records": "result.items"},
+    "Table.excel": {"sheet": "Orders"},
+    "Table.contract": "freeze",
+    "Table.columns": {"order_id": {"contract": "freeze"}},
+    "Table.steps": [{"require": ["customer"]}],
+    "Table.checks": [{"unique": "order_id"}],
+    "Table.quarantine": {"keep": "90d"},
+    "Table.on_reupload": "append",
+    "Csv.skip": 3,
+    "Csv.header": 0,
+    "Csv.columns": ["id", "price"],
+    "Csv.decimal": ",",
+    "Json.flatten": True,
+    "Excel.sheet": "Orders",
+    "Excel.skip": 2,
+    "Column.contract": "freeze",
+    "Column.description": "As printed on the invoice",
+    "Step.bucket": {"column": "age", "into": "age_group", "upto": {"minor": 17, "adult": None}},
+    "Step.extract": {"column": "phone", "pattern": r"\+(\d+) (.*)", "into": ["country", "number"]},
+    "Step.split": {"column": "name", "on": ", ", "into": ["last", "first"]},
+    "Step.explode": {"column": "tags", "on": ";", "into": "tag"},
+    "Step.dedupe": {"key": ["order_id"], "keep": "newest", "by": "updated_at"},
+    "ParseRule.type": "date",
+    "ParseRule.locale": "fr",
+    "ParseRule.decimal": ",",
+    "ParseRule.thousands": ".",
+    "ParseRule.precision": 12,
+    "ParseRule.scale": 3,
+    "ParseRule.otherwise": "null",
+    "Bucket.column": "age",
+    "Bucket.into": "age_group",
+    "Bucket.upto": {"minor": 17, "adult": None},
+    "Map.values": {"O": "open", "C": "closed"},
+    "Map.ignore_case": True,
+    "Map.otherwise": "quarantine",
+    "Replace.pattern": "[^0-9+]",
+    "Replace.by": "",
+    "Extract.column": "phone",
+    "Extract.pattern": r"\+(\d+) (.*)",
+    "Extract.into": ["country", "number"],
+    "Extract.otherwise": "null",
+    "Split.column": "name",
+    "Split.on": ", ",
+    "Split.into": ["last", "first"],
+    "Split.otherwise": "null",
+    "Explode.column": "tags",
+    "Explode.on": ";",
+    "Explode.into": "tag",
+    "Dedupe.key": ["order_id"],
+    "Dedupe.keep": "newest",
+    "Dedupe.by": "updated_at",
+    "Hash.columns": ["email"],
+    "Hash.salt": "${SALT}",
+    "Mask.keep_first": 2,
+    "Mask.keep_last": 4,
+    "Mask.char": "x",
+    "Check.fresh": {"column": "ordered_at", "within": "2d"},
+    "Check.on_breach": "quarantine",
+    "Check.when": "before",
+    "Check.name": "ids are unique",
+    "Fresh.column": "ordered_at",
 }
 PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
 
@@ -77,19 +147,53 @@ def declaration_page() -> Iterator[str]:
         "same as a JSON Schema for editors. `${NAME}` in a value is taken from the environment; `$${NAME}` stands for "
         "itself.",
     )
-    for model, (title, text) in MODELS.items():
+    for model in _models(Declaration, []):
+        title, text = MODELS[_named(model)]
         yield f"## {title}"
         yield text
         yield _table(
             ("key", "type", "default", "meaning", "example"),
-            [_key(model, name, field) for name, field in model.model_fields.items()],
+            [_key(model, field.alias or name, field) for name, field in model.model_fields.items()],
         )
 
 
-def _key(model: type[BaseModel], name: str, field: FieldInfo) -> tuple[str, ...]:
-    default = "required" if field.is_required() else _default(field) if model is not Step else ""
-    example = _flow({name: _example(model, name, field)})
-    return _code(name), _type_words(field.annotation), default, _sentence(field.description or ""), _code(example)
+def _models(annotation: Any, found: list[type[BaseModel]]) -> list[type[BaseModel]]:
+    """Every model that a declaration is made of, in the order of the page."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation not in found:
+            found.append(annotation)
+            for field in annotation.model_fields.values():
+                _models(field.annotation, found)
+    else:
+        for part in typing.get_args(annotation):
+            _models(part, found)
+    return sorted(found, key=lambda model: list(MODELS).index(_named(model)))
+
+
+def _named(model: type[BaseModel]) -> str:
+    if model.__name__ not in MODELS:
+        sys.exit(f"reference: the model {model.__name__} has no section; add it to MODELS")
+    return model.__name__
+
+
+def _key(model: type[BaseModel], key: str, field: FieldInfo) -> tuple[str, ...]:
+    one_of = model.__name__ in ONE_OF and field.default is None
+    default = "required" if field.is_required() else "" if one_of else _default(field)
+    example = _flow({key: _example(model, key, field)})
+    return (
+        _code(key),
+        _type_words(_given(field.annotation)),
+        default,
+        _sentence(field.description or ""),
+        _code(example),
+    )
+
+
+def _given(annotation: Any) -> Any:
+    """What a key may hold when it is given: null stands for a key that is left out."""
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+    union = typing.get_origin(annotation) in {typing.Union, types.UnionType}
+    return typing.Union[tuple(kinds)] if union else annotation  # noqa: UP007 - there is no other way to write it
 
 
 def _default(field: FieldInfo) -> str:
@@ -98,20 +202,23 @@ def _default(field: FieldInfo) -> str:
         return "none"
     if isinstance(value, BaseModel):
         return "as described there"
-    return _code(value) if isinstance(value, str) else "empty"
+    if isinstance(value, (bool, int)):
+        return _code(str(value).lower())
+    return _code(value) if isinstance(value, str) and value else "empty"
 
 
-def _example(model: type[BaseModel], name: str, field: FieldInfo) -> Any:
-    example = field.examples[0] if field.examples else EXAMPLES.get((model, name), PydanticUndefined)
+def _example(model: type[BaseModel], key: str, field: FieldInfo) -> Any:
+    name = f"{model.__name__}.{key}"
+    example = field.examples[0] if field.examples else EXAMPLES.get(name, PydanticUndefined)
     if example is PydanticUndefined:
-        sys.exit(f"reference: {model.__name__}.{name} has no example; give the field one, or add it to EXAMPLES")
+        sys.exit(f"reference: {name} has no example; give the field one, or add it to EXAMPLES")
     TypeAdapter(field.rebuild_annotation()).validate_python(example)
     return example
 
 
 def _type_words(annotation: Any) -> str:
-    if annotation in MODELS:
-        title = MODELS[annotation][0]
+    if getattr(annotation, "__name__", "") in MODELS:
+        title = MODELS[annotation.__name__][0]
         return f"[{title}](#{title.replace(' ', '-')})"
     if annotation in PLAIN:
         return PLAIN[annotation]
@@ -125,10 +232,15 @@ def _type_words(annotation: Any) -> str:
             words = f"list of {_type_words(arguments[0])}"
         case builtins.dict:
             words = f"mapping of name to {_type_words(arguments[1])}"
-        case _:  # a union; null is worth saying only where it is a value of its own
-            kinds = [kind for kind in arguments if kind is not type(None) or arguments[0] is float]
-            words = " or ".join(_type_words(kind) for kind in kinds)
+        case _:
+            words = _union_words(arguments)
     return words
+
+
+def _union_words(arguments: tuple[Any, ...]) -> str:
+    """A union; whole numbers are numbers."""
+    words = list(dict.fromkeys(_type_words(kind) for kind in arguments))
+    return " or ".join(word for word in words if word != PLAIN[int] or PLAIN[float] not in words)
 
 
 def _flow(value: dict[str, Any]) -> str:
@@ -140,7 +252,10 @@ def _flow(value: dict[str, Any]) -> str:
 
 EXITS = (
     (0, "Done."),
-    (1, "The request could not be carried out, and the error says why; or `check` found problems."),
+    (
+        1,
+        "The request could not be carried out, and the error says why; `check` found problems; `run` refused to begin.",
+    ),
     (2, "The command line itself is wrong: an unknown command, option or argument."),
     (3, "`run` ended with dead letters: the other files are in, these are not."),
     (70, "A defect of Penstock; `PENSTOCK_DEBUG=1` shows the traceback."),
@@ -249,9 +364,12 @@ MEANINGS = {
     "attempts": "How often it was tried.",
     "arrivals": "Number of arrivals whose rows the run brought in.",
     "bytes": "Size in bytes; of a table, that of its live data files.",
+    "breaches": "Rows that broke the check; 1 for a file that broke it as a whole.",
     "byte_offset": "Byte of the file at which the record starts, from 0.",
     "bytes_in": "Bytes of the files that were read.",
     "bytes_out": "Bytes of Parquet written.",
+    "check_name": "The check, as it is called or what it says.",
+    "checked": "When it was looked at, UTC.",
     "column_name": "Name of the column; in quarantine the one to blame, null when it is no single one.",
     "committed": "When the current snapshot was committed, UTC.",
     "duration_ms": "Milliseconds from start to commit.",
@@ -260,13 +378,17 @@ MEANINGS = {
     "file": "Path below the raw zone.",
     "files": "Number of live data files.",
     "finished": "When its work ended, UTC; null while it has not.",
+    "id": "Name of the row, unlike any other; what `quarantine readmit` takes.",
+    "kind": "What is checked, such as `between`.",
     "layer": "The table's layer; `main` where the declaration names none.",
     "line": "Line of the file on which the record starts, from 1; null when it could not be told for sure.",
     "name": "The table's name in its layer.",
+    "on_breach": "What a breach does, as declared: `warn`, `quarantine` or `halt`.",
     "position": "Place among the columns, from 1.",
     "raw": "The record as it stands in the file.",
     "reason": "Why, for people.",
     "recorded": "When it was first seen, UTC.",
+    "result": "What came of it: `held`, `warned`, `quarantined` or `halted`.",
     "rows": "Rows of the table.",
     "rows_dropped": "Rows dropped: a number for an arrival; for a run JSON, rule to number.",
     "rows_in": "Records read, those that could not be cut into fields included.",
@@ -275,6 +397,7 @@ MEANINGS = {
     "rule": "Name of the rule that set the row aside.",
     "run": "Name of the run; sorts by time.",
     "snapshot": "Iceberg's id of the snapshot, as text.",
+    "stage": "Whether rows were looked at `before` or `after` the steps.",
     "started": "When it began, UTC.",
     "state": "How far it is: see below.",
     "table_name": "The table, `name` or `layer.name`.",

@@ -6,7 +6,9 @@ the product: tests hold snapshots of it. All classes share `PenstockError`, so a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class PenstockError(Exception):
@@ -83,6 +85,23 @@ class BadFileError(PenstockError):
     code = "bad_file"
 
 
+class DamagedFileError(BadFileError):
+    """The engine cannot cut a file into records; it is read once more, record by record."""
+
+    code = "damaged_file"
+
+
+class CheckHaltedError(BadFileError):
+    """A check that halts was broken: the whole file is refused, the table stays as it was."""
+
+    code = "check_halted"
+
+    def __init__(self, what: str, *, findings: Sequence[Any] = (), hint: str = "") -> None:
+        """Keep what came of all checks, for the record."""
+        super().__init__(what, hint=hint)
+        self.findings = list(findings)
+
+
 class ExpressionError(BadFileError):
     """An expression of the declaration fails for some row; the file is read again, setting such rows aside."""
 
@@ -111,6 +130,18 @@ class CommitConflictError(PenstockError):
     """Other writers kept winning; the commit was given up after its attempts and changed nothing."""
 
     code = "commit_conflict"
+
+
+class SupersededError(PenstockError):
+    """Rows belong to a version of a file that a table no longer holds; nothing was changed."""
+
+    code = "superseded"
+
+
+class QuarantineError(PenstockError):
+    """Rows of the quarantine cannot be shown, taken out or brought back as asked; nothing was changed."""
+
+    code = "quarantine"
 
 
 class AccountingError(PenstockError):

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from penstock.clock import Clock, SystemClock
-from penstock.declaration import Declaration, Table, examine, load, read_text
-from penstock.errors import DeclarationError
-from penstock.naming import TableName
+from penstock.declaration import Declaration, Examined, Table, examine, read_text
+from penstock.errors import DeclarationError, Problem, TableNotFoundError
+from penstock.naming import TableName, did_you_mean
 from penstock.queries import Asker, Result
 from penstock.runs import Journal
 from penstock.signals import Signals
-from penstock.state import SqliteState
+from penstock.state import Head, SqliteState
 from penstock.storage import LocalZone
 from penstock.tables import LocalCatalog
 
 if TYPE_CHECKING:
-    from penstock.arrivals import Discovery, Summary, Worker
+    from penstock.arrivals import Discovery, Previewer, Readmission, Readmitter, Summary, Worker, Workshop
 
 STATE_FOLDER = ".penstock"
-JOURNAL_EVENTS = ("finished", "dead", "failed")
+JOURNAL_EVENTS = ("finished", "dead", "failed", "readmitted", "purged")
 
 
 class Lake:
@@ -41,10 +41,13 @@ class Lake:
             StateError: The state store cannot be used.
         """
         self.folder = folder.absolute()
-        self.declaration: Declaration = load(self.folder)
+        self._examined = examine(read_text(self.folder))
+        if self._examined.problems or self._examined.declaration is None:
+            raise DeclarationError(self._examined.problems)
+        self.declaration: Declaration = self._examined.declaration
         self.clock = clock or SystemClock()
         self.signals = Signals()
-        self._workers: list[Worker] = []
+        self._workers: list[Worker | Readmitter] = []
         zones = self.declaration.zones
         self.raw = LocalZone(self.folder / zones.raw)
         self.processed = LocalZone(self.folder / zones.processed)
@@ -95,29 +98,73 @@ class Lake:
             DeclarationError: An expression of the declaration is not sound.
         """
         from penstock.arrivals import Worker
-        from penstock.engines import DuckDBEngine
 
-        self._assert_expressions_sound()
-        private = self.folder / STATE_FOLDER
         worker = Worker(
-            raw=self.raw,
-            processed=self.processed,
-            engine=DuckDBEngine(private / "spill" / f"{os.getpid()}-{len(self._workers)}", threads=threads),
+            self._workshop(threads),
             state=self.state,
             catalog=self.catalog,
-            clock=self.clock,
             signals=self.signals,
             tags=self.declaration.tags,
-            links=private / "links",
         )
         self._workers.append(worker)
         return worker
 
-    def _assert_expressions_sound(self) -> None:
+    def readmit(self, table: str, corrections: str | Path, *, dry_run: bool = False) -> Readmission:
+        """Bring corrected rows of the quarantine back into a table, each once.
+
+        Args:
+            table: The table's name.
+            corrections: A file like those of `penstock quarantine export`: CSV, JSON or Parquet.
+            dry_run: Whether only to say what would come of it.
+
+        Raises:
+            QuarantineError: The file cannot be read, or is not about the table.
+            TableNotFoundError: The table is not declared.
+        """
+        from penstock.arrivals import Readmitter
+
+        name = TableName.parse(table)
+        if name not in self.declared:
+            hint = f"declared: {', '.join(map(str, self.declared)) or 'none'}"
+            near = did_you_mean(table, map(str, self.declared))
+            raise TableNotFoundError(f'no table "{table}" is declared{near}', hint=hint)
+        readmitter = Readmitter(
+            self._workshop(),
+            state=self.state,
+            catalog=self.catalog,
+            signals=self.signals,
+            tags=self.declaration.tags,
+        )
+        self._workers.append(readmitter)
+        return readmitter.readmit(name, self.declared[name], Path(corrections), dry_run=dry_run)
+
+    def _workshop(self, threads: int | None = None) -> Workshop:
+        from penstock.arrivals import Bench, Workshop
+        from penstock.engines import DuckDBEngine
         from penstock.steps import problems_of
 
-        examined = examine(read_text(self.folder))
-        problems = problems_of(examined.document, examined.text)
+        self._assert_sound(problems_of(self._examined.document, self._examined.text))
+        private = self.folder / STATE_FOLDER
+        engine = DuckDBEngine(private / "spill" / f"{os.getpid()}-{len(self._workers)}", threads=threads)
+        return Workshop(self.raw, self.processed, Bench(engine, self.clock, self.folder), private / "scratch")
+
+    def assert_columns(self, tables: Iterable[TableName]) -> None:
+        """Make sure, before anything runs, that the columns which steps and checks name can be there.
+
+        Raises:
+            DeclarationError: A name is in none of the table's known columns and in no file that waits.
+        """
+        from penstock.arrivals import Previewer
+
+        previewer = Previewer(self.catalog, self.raw, self.declaration.tables)
+        found = []
+        for name in tables:
+            waiting = [arrival.key for arrival in self.state.arrivals.find(name, ("pending",))]
+            text = next(text for text in self.declaration.tables if TableName.parse(text) == name)
+            found += previewer.problems_for(self._examined, text, waiting)
+        self._assert_sound(found)
+
+    def _assert_sound(self, problems: list[Problem]) -> None:
         if problems:
             raise DeclarationError(problems)
 
@@ -128,8 +175,12 @@ class Lake:
 
         Args:
             reprocess: Names of tables whose files are all processed again, for example after their steps changed.
+
+        Raises:
+            DeclarationError: An expression is not sound, or names a column that can nowhere be.
         """
         self.discover()
+        self.assert_columns(self.declared)
         worker = self.worker()
         for name in reprocess:
             worker.reprocess(TableName.parse(name))
@@ -158,3 +209,22 @@ class Lake:
 def open_lake(path: str | Path = ".") -> Lake:
     """Open the lake in the folder `path`; `penstock.open` is this function."""
     return Lake(Path(path))
+
+
+def preview_columns(folder: Path, examined: Examined) -> Previewer:
+    """Look at the lake in `folder` without opening it: nothing is made, and its declaration may have problems."""
+    from penstock.arrivals import Previewer
+
+    catalog = LocalCatalog(folder / examined.zones.processed, NoHeads())
+    return Previewer(catalog, LocalZone(folder / examined.zones.raw), examined.tables)
+
+
+class NoHeads:
+    """A cache of heads that keeps nothing."""
+
+    def get(self, _table: TableName, _pointer: str) -> Head | None:
+        """Nothing is kept."""
+        return None
+
+    def put(self, _head: Head) -> None:
+        """Nothing is kept."""

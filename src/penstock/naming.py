@@ -63,9 +63,12 @@ class ArrivalName:
         """Write the identity as it stands in file names and snapshot summaries."""
         return f"{self.key_id}-{self.version_id}-g{self.generation}"
 
-    def stem(self, attempt: str) -> str:
-        """Name, without its ending, of the files written by one attempt (8 hexadecimal digits)."""
-        return f"{self}-{attempt}"
+    def stem(self, attempt: str, part: int | None = None) -> str:
+        """Name, without its ending, of the files written by one attempt (8 hexadecimal digits).
+
+        `part` numbers what was added to the arrival's rows later: rows that came back from quarantine.
+        """
+        return f"{self}-{attempt}" if part is None else f"{self}-{attempt}-{part}"
 
 
 def arrival_of(path: str) -> ArrivalName | None:
@@ -80,6 +83,12 @@ def attempt_of(path: str) -> str | None:
     """Read the attempt out of a data file's path; None for a file that another writer made."""
     match = _DATA_FILE.match(PurePosixPath(path).name)
     return match["attempt"] if match else None
+
+
+def part_of(path: str) -> int | None:
+    """Read the part out of a data file's path; None for a file that holds the rows of a whole arrival."""
+    match = _DATA_FILE.match(PurePosixPath(path).name)
+    return int(match["part"]) if match and match["part"] else None
 
 
 def identifier(name: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +54,33 @@ def call(*arguments: str | Path, cwd: Path | None = None, stdin: str = "", **mor
         check=False,
     )
     return Outcome(process.returncode, process.stdout, process.stderr)
+
+
+def on_terminal(*arguments: str | Path, columns: int = 80, cwd: Path | None = None, **more: str) -> str:
+    """Standard output and error of a call whose streams are a terminal."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        cwd=cwd,
+        env=environment(**{"TERM": "xterm", **more}),
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # the terminal's other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    process.wait(timeout=60)
+    os.close(leader)
+    return shown.decode().replace("\r\n", "\n")
 
 
 @contextmanager

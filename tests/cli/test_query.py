@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
-import os
-import pty
 import signal
-import struct
 import subprocess
-import termios
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import COMMAND, ROWS, call, environment, line_of, started
+from tests.cli.conftest import COMMAND, ROWS, call, line_of, on_terminal, started
 
 AGES = "SELECT age_group, count(*) AS n FROM consultations GROUP BY age_group ORDER BY age_group NULLS LAST"
-
-
-def on_terminal(*arguments: str | Path, columns: int = 80, **more: str) -> str:
-    """Standard output and error of a call whose streams are a terminal."""
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-        env=environment(TERM="xterm", **more),
-    )
-    os.close(follower)
-    shown = b""
-    while True:
-        try:
-            part = os.read(leader, 65536)
-        except OSError:  # the terminal's other end is closed
-            break
-        if not part:
-            break
-        shown += part
-    process.wait(timeout=60)
-    os.close(leader)
-    return shown.decode().replace("\r\n", "\n")
 
 
 def test_table_is_aligned_and_closed_by_a_count(filled: Path) -> None:

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from penstock.clock import HeldClock
 from penstock.naming import ArrivalName, TableName
-from penstock.state import Accounting, Head, LiveFile, Run, SqliteState, State
+from penstock.state import Accounting, CheckOutcome, Head, LiveFile, Run, SqliteState, State
 from penstock.state.store import Arrival, ArrivalState, Column
 from tests.contracts.conftest import Stores
 
@@ -405,6 +407,79 @@ def test_runs_come_back_newest_first(store: State) -> None:
     assert store.runs.list(T) == [third, first]
     assert store.runs.list(limit=1) == [third]
     assert store.runs.list(TableName.parse("nowhere")) == []
+
+
+# --- Checks ------------------------------------------------------------------------------------
+
+
+def outcome(run: str, name: str, table: TableName = T, **facts: Any) -> CheckOutcome:
+    """What came of a check."""
+    plain: dict[str, Any] = {"file": "a.csv", "kind": "not_null", "on_breach": "warn", "when": "after"}
+    plain |= {"rows": 10, "breaches": 0, "at": 1.0}
+    return CheckOutcome(**{"run": run, "name": name, "table": table, **plain, **facts})
+
+
+def test_outcomes_of_checks_come_back_newest_first(store: State) -> None:
+    """Runs are newest first, the checks of a run in order; a table or a run may be asked for."""
+    first = [outcome("r1", "b"), outcome("r1", "a", breaches=2, reason="a has no value")]
+    second = [outcome("r2", "a", at=2.0, file="é\n.csv"), outcome("r2", "a", OTHER, at=2.0, file="x.csv")]
+    store.checks.add(first)
+    store.checks.add(second)
+    assert store.checks.list() == [*second, *first]
+    assert store.checks.list(T) == [second[0], *first]
+    assert store.checks.list(run="r1") == first
+    assert store.checks.list(OTHER, run="r1") == []
+    assert store.checks.list(limit=1) == second[:1]
+
+
+def test_an_outcome_is_kept_once(store: State) -> None:
+    """What is added again for the same run, file and check takes the place of the first."""
+    store.checks.add([outcome("r1", "a")])
+    store.checks.add([outcome("r1", "a", breaches=3)])
+    (kept,) = store.checks.list()
+    assert kept.breaches == 3
+
+
+@pytest.mark.parametrize(
+    ("on_breach", "breaches", "result"),
+    [
+        ("warn", 0, "held"),
+        ("halt", 0, "held"),
+        ("warn", 1, "warned"),
+        ("quarantine", 1, "quarantined"),
+        ("halt", 1, "halted"),
+    ],
+)
+def test_an_outcome_says_what_was_done(on_breach: str, breaches: int, result: str) -> None:
+    """A check that was not broken held; else what was declared was done."""
+    assert outcome("r", "a", on_breach=on_breach, breaches=breaches).result == result
+
+
+def test_outcomes_are_part_of_what_happens_together(store: State) -> None:
+    """What is undone leaves no outcome behind."""
+
+    def undone() -> None:
+        with store.together():
+            store.checks.add([outcome("r1", "a")])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        undone()
+    assert store.checks.list() == []
+
+
+def test_a_store_of_the_first_version_learns_of_checks(tmp_path: Path) -> None:
+    """A database that was written before there were checks keeps what it holds and can hold their outcomes."""
+    with closing(SqliteState(tmp_path)) as made:
+        record(made, "a", "one")
+    with closing(sqlite3.connect(tmp_path / "state.db")) as old:
+        old.executescript("DROP TABLE checks; PRAGMA user_version=1;")
+    with closing(SqliteState(tmp_path)) as opened:
+        assert states(opened) == [("a", "pending")]
+        opened.checks.add([outcome("r1", "a")])
+        assert opened.checks.list() == [outcome("r1", "a")]
+    with closing(SqliteState(tmp_path)) as again:
+        assert again.checks.list() == [outcome("r1", "a")]
 
 
 # --- Heads -------------------------------------------------------------------------------------

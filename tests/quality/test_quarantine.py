@@ -18,10 +18,10 @@ from penstock.declaration import Step
 from penstock.engines import DuckDBEngine, Source, Work
 from penstock.formats import Dialect
 from penstock.naming import TableName
-from penstock.quality import QUARANTINE_SCHEMA, account, collect, quarantine_key, write_quarantine
+from penstock.quality import QUARANTINE_SCHEMA, Delivered, Kept, account, collect, quarantine_key, write_quarantine
 from penstock.state import Accounting
 from penstock.state.store import Column
-from penstock.steps import compile_steps
+from penstock.steps import SourceColumn, compile_steps
 from penstock.storage import LocalZone
 
 T = TableName.parse("layer.t")
@@ -60,7 +60,7 @@ class Shop:
         compiled = compile_steps(
             "t",
             [Step.model_validate(step) for step in steps],
-            [("n", "VARCHAR", 0), ("word", "VARCHAR", 1)],
+            [SourceColumn("n", "VARCHAR", 0), SourceColumn("word", "VARCHAR", 1)],
             2,
             lambda select: dict(self.engine.describe(source, select)),
         )
@@ -68,7 +68,7 @@ class Shop:
         work = Work(source, compiled.select, columns, compiled.rules)
         written = self.engine.write(work, str(self.processed.root / "out.parquet"))
         figures = account(written, work.rules, len(content))
-        return figures, list(collect(self.engine, work, written, self.raw, "d/file.csv"))
+        return figures, list(collect(self.engine, work, written, Delivered("d/file.csv", ("n", "word"), str(path))))
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_every_row_is_kept_with_its_place(shop: Shop, pieces: list[tuple[str, st
     """File, line, byte, column, rule, reason and raw text of each row, read independently of the engine."""
     content, expected, dropped = built(pieces, end)
     figures, found = shop.collected(content, STEPS)
-    assert found == expected
+    assert found == [{key: row[key] for key in row if key != "file"} | {"fate": "quarantined"} for row in expected]
     records = sum(piece is not None for piece in pieces)
     assert (figures.rows_in, figures.quarantined) == (records, len(expected))
     assert figures.rows_out == records - len(expected) - dropped
@@ -179,20 +179,22 @@ def test_rows_are_written(shop: Shop, tmp_path: Path) -> None:
     """Quarantined rows stand in one Parquet file with the declared columns; no rows, no file."""
     zone = LocalZone(tmp_path)
     _, rows = shop.collected("n,word\nx,é\n1,2,3\n".encode(), STEPS)
-    assert write_quarantine(zone, T, "stem", iter(rows)) == 2
-    table = pq.read_table(zone.location(quarantine_key(T, "stem")))
-    assert table.column_names == [name for name, _ in QUARANTINE_SCHEMA]
-    assert table.to_pylist() == [{"table_name": "layer.t"} | row for row in rows]
+    assert write_quarantine(zone, T, "stem-attempt", "d/file.csv", iter(rows)) == Kept(2, 0)
+    table = pq.read_table(zone.location(quarantine_key(T, "stem-attempt")))
+    assert table.column_names == [*(name for name, _ in QUARANTINE_SCHEMA), "fate"]
+    known = {"table_name": "layer.t", "file": "d/file.csv"}
+    assert table.to_pylist() == [{"id": f"stem-{at}"} | known | row for at, row in enumerate(rows, start=1)]
     assert [version.key for version in zone.list("**")] == []
-    assert write_quarantine(zone, T, "empty", iter(())) == 0
+    assert write_quarantine(zone, T, "empty", "d/file.csv", iter(())) == Kept()
     assert zone.stat(quarantine_key(T, "empty")) is None
 
 
 def test_many_rows_are_written_in_parts(tmp_path: Path) -> None:
     """More rows than one batch: none is lost at the seams."""
     zone = LocalZone(tmp_path)
-    row: dict[str, Any] = dict.fromkeys(name for name, _ in QUARANTINE_SCHEMA)
-    rows = [row | {"line": at} for at in range(6_001)]
-    assert write_quarantine(zone, T, "stem", iter(rows)) == 6_001
-    table = pq.read_table(zone.location(quarantine_key(T, "stem")))
+    row: dict[str, Any] = dict.fromkeys(name for name, _ in QUARANTINE_SCHEMA[3:])
+    rows = [row | {"line": at, "fate": "quarantined" if at else "warned"} for at in range(6_001)]
+    assert write_quarantine(zone, T, "stem-attempt", "d/file.csv", iter(rows)) == Kept(6_000, 1)
+    table = pq.read_table(zone.location(quarantine_key(T, "stem-attempt")))
     assert table["line"].to_pylist() == list(range(6_001))
+    assert len(set(table["id"].to_pylist())) == 6_001

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import penstock
-from penstock.arrivals import Worker
+from penstock.arrivals import Bench, Worker, Workshop
 from penstock.clock import HeldClock
 from penstock.engines import DuckDBEngine, Work, Written
 from penstock.lake import Lake
@@ -31,17 +31,10 @@ class PausedEngine(DuckDBEngine):
 
 
 def _worker(lake: Lake, engine: DuckDBEngine) -> Worker:
-    return Worker(
-        raw=lake.raw,
-        processed=lake.processed,
-        engine=engine,
-        state=lake.state,
-        catalog=lake.catalog,
-        clock=lake.clock,
-        signals=lake.signals,
-        tags={},
-        links=lake.folder / ".penstock" / "links",
+    shop = Workshop(
+        lake.raw, lake.processed, Bench(engine, lake.clock, lake.folder), lake.folder / ".penstock" / "scratch"
     )
+    return Worker(shop, state=lake.state, catalog=lake.catalog, signals=lake.signals, tags={})
 
 
 def test_a_worker_whose_lease_was_taken_cannot_commit(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from penstock.engines import Engine, Source, Work
 from penstock.formats import Dialect
 from penstock.quality import account
 from penstock.state.store import Column
-from penstock.steps import compile_steps
+from penstock.steps import SourceColumn, compile_steps
 from penstock.tables import storage_type
 
 Row = dict[str, Any]
+WARNED = "__warned"
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Outcome:
     columns: list[str]
     dropped: dict[str, int]
     aside: list[tuple[str, tuple[str | None, ...]]]
+    warned: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Bench:
     ) -> Outcome:
         """Write the rows as a CSV file, compile the steps, and let the engine do the rest."""
         source = self._source(types, rows)
-        columns: list[tuple[str, str, int | None]] = [(name, kind, at) for at, (name, kind) in enumerate(types.items())]
+        columns = [SourceColumn(name, kind, at) for at, (name, kind) in enumerate(types.items())]
         declared = [Step.model_validate(step) for step in steps]
 
         def types_of(select: str) -> dict[str, str]:
@@ -64,12 +66,15 @@ class Bench:
         written = self.engine.write(work, str(path))
         figures = account(written, work.rules, 0)
         asked = [at for at, rule in enumerate(work.rules) if rule.fate == "quarantined"]
-        aside = [(work.rules[row.rule].name, tuple(row.cells)) for row in self.engine.set_aside(work, asked)]
+        rows_aside = self.engine.set_aside(work, asked) if asked else ()
+        aside = [(work.rules[row.rule].name, tuple(row.cells)) for row in rows_aside]
         assert len(aside) == figures.quarantined
         assert figures.rows_in == len(rows)
         with duckdb.connect() as connection:
-            kept = Counter(connection.execute(f"SELECT * FROM '{path}'").fetchall())
-        return Outcome(kept, [column.name for column in stored], figures.dropped, aside)
+            connection.execute("SET TimeZone='UTC'")
+            rows_out = connection.execute(f"SELECT * FROM '{path}'").fetchall()
+        kept = Counter(tuple(_counted(value) for value in row) for row in rows_out)
+        return Outcome(kept, [column.name for column in stored], figures.dropped, aside, figures.warned)
 
     def _source(self, types: dict[str, str], rows: list[list[str]]) -> Source:
         buffer = io.StringIO(newline="")
@@ -106,9 +111,20 @@ def expected(types: dict[str, str], rows: list[list[str]], steps: list[Callable[
         except AsideError as aside:
             outcome.aside.append((aside.rule, tuple(cell or None for cell in cells)))
         else:
-            outcome.kept[tuple(row.values())] += 1
+            for rule in row.pop(WARNED, []):
+                outcome.warned[rule] = outcome.warned.get(rule, 0) + 1
+            outcome.kept[tuple(_counted(value) for value in row.values())] += 1
             outcome.columns = list(row)
     return outcome
+
+
+def warned(row: Row, rule: str) -> Row:
+    """The row, spoken of by a rule, in the plain reading."""
+    return {name: value for name, value in row.items() if name != WARNED} | {WARNED: [*row.get(WARNED, []), rule]}
+
+
+def _counted(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def plain(kind: str, text: str) -> Any:
@@ -130,4 +146,5 @@ def check(found: Outcome, wanted: Outcome) -> None:
     assert found.kept == wanted.kept
     assert found.dropped == wanted.dropped
     assert found.aside == wanted.aside
+    assert found.warned == wanted.warned
     assert not wanted.kept or found.columns == wanted.columns

@@ -80,6 +80,37 @@ def test_sample_data_goes_to_raw(tmp_path: Path) -> None:
     assert all(path.is_file() for path in written)
 
 
+@pytest.mark.parametrize(
+    ("template", "files"),
+    [
+        ("immobilier", [f"annonces-2025-{month}" for month in ("09.csv", "10.csv", "11.csv.gz", "12.csv")]),
+        ("orders", ["customers.csv", "Orders.csv", "Orders_2018.csv", "Orders-notes.txt"]),
+    ],
+)
+@pytest.mark.parametrize("rows", [None, 100])
+def test_each_template_brings_its_files(template: str, files: list[str], rows: int | None, tmp_path: Path) -> None:
+    """The sample files of a template are all written, and few rows make small files."""
+    _, _, *samples = create(template, tmp_path, sample_data=True, rows=rows)
+    assert [path.name for path in samples] == files
+    assert {path.parent for path in samples} == {tmp_path / "raw"}
+    size = sum(path.stat().st_size for path in samples)
+    assert size < 20_000 if rows else size > 100_000
+
+
+def test_the_declarations_are_sound(tmp_path: Path) -> None:
+    """`penstock check` finds nothing wrong with the declaration of any template."""
+    for template in TEMPLATES:
+        create(template, tmp_path / template)
+        done = subprocess.run(
+            [sys.executable, "-m", "penstock", "-C", str(tmp_path / template), "check"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+
+
 def test_sample_data_has_a_number_of_rows_of_its_own(tmp_path: Path) -> None:
     """Without a number of rows the template's own applies."""
     *_, first, second = create("consultations", tmp_path, sample_data=True)
@@ -127,7 +158,8 @@ def test_an_unknown_template_gets_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(PenstockError) as caught:
         create("consultation", tmp_path / "lake")
     assert str(caught.value) == (
-        'unknown template "consultation"; did you mean "consultations"?\n  templates: blank, consultations'
+        'unknown template "consultation"; did you mean "consultations"?\n'
+        "  templates: blank, consultations, immobilier, orders"
     )
     assert not (tmp_path / "lake").exists()
 
@@ -136,7 +168,7 @@ def test_an_unknown_template_without_likeness_gets_the_list(tmp_path: Path) -> N
     """A name that is close to none gets no suggestion."""
     with pytest.raises(PenstockError) as caught:
         create("zzz", tmp_path / "lake")
-    assert str(caught.value) == 'unknown template "zzz"\n  templates: blank, consultations'
+    assert str(caught.value) == 'unknown template "zzz"\n  templates: blank, consultations, immobilier, orders'
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,26 @@
 """Arrivals: files that land, from being noticed to being rows."""
 
 from penstock.arrivals.discover import Discovery, discover, fingerprint
-from penstock.arrivals.source import SourceSchema
+from penstock.arrivals.known import SourceSchema
+from penstock.arrivals.preview import Preview, Previewer
+from penstock.arrivals.readmit import Readmission, Readmitter
+from penstock.arrivals.sorting import Refused
+from penstock.arrivals.stage import Workshop
+from penstock.arrivals.through import Bench
 from penstock.arrivals.work import Summary, Worker
 
-__all__ = ["Discovery", "SourceSchema", "Summary", "Worker", "discover", "fingerprint"]
+__all__ = [
+    "Bench",
+    "Discovery",
+    "Preview",
+    "Previewer",
+    "Readmission",
+    "Readmitter",
+    "Refused",
+    "SourceSchema",
+    "Summary",
+    "Worker",
+    "Workshop",
+    "discover",
+    "fingerprint",
+]

@@ -6,39 +6,71 @@ declared steps are compiled. Files that look alike share the compiled work: only
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from penstock.arrivals.source import SourceSchema, extended, first_guess, widened
+from penstock.arrivals.contracts import NONE, Contracts, Difference, compare
+from penstock.arrivals.intake import Opened
+from penstock.arrivals.known import SourceSchema
+from penstock.arrivals.types import extended, first_guess, widened
 from penstock.declaration import Step, Table
 from penstock.engines import Engine, Source, Work
 from penstock.errors import BadFileError
-from penstock.formats import Dialect, detect, read_head, read_header
-from penstock.naming import TableName, did_you_mean
+from penstock.formats import Dialect, Inferred
+from penstock.naming import TableName, identifier
 from penstock.state import Head
 from penstock.state.store import Column
-from penstock.steps import Compiled, compile_steps
-from penstock.tables import storage_type
+from penstock.steps import Compiled, Part, SourceColumn, compile_steps, others_named, text_columns
+from penstock.steps.source_types import State
+from penstock.tables import evolved_columns, inexact_sql, rewritten_type, scan_sql, storage_type, widened_type
+from penstock.tables.others import Others, no_others
+
+UNWANTED = Inferred("VARCHAR", "not taken in: the contract is quarantine")
+NO_WORK = Work(Source("", Dialect(","), 0), "", (), ())
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a plan depends on beside the file.
+
+    Attributes:
+        head: The table; None when there is none yet.
+        others: Gives other tables, and the table itself beside the file.
+        first: The first step to take.
+        unique: Whether the SELECT looks for values that stand twice.
+        guarded: Whether rows for which an expression fails are set aside.
+    """
+
+    head: Head | None
+    others: Others = no_others
+    first: int = 0
+    unique: bool = False
+    guarded: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The work on one file.
+    """The work on one file, up to its end or to the next step that is a Python function.
 
     Attributes:
-        header: The file's columns, in order.
+        opened: The file, or what a function made of it.
         schema: Types of the table's file columns; those of a first file are guesses until it was read.
-        head: The table that the work was planned against; None when there is none yet.
+        terms: What else it was planned for.
         work: What the engine does.
         notes: What people should know: columns that are new or missing.
+        python: Number of the step that follows; None at the end.
+        known: What was known of the table's files before; None for a first file, and after a Python function.
+        difference: How the file's columns differ from that.
     """
 
-    header: tuple[str, ...]
+    opened: Opened
     schema: SourceSchema
-    head: Head | None
+    terms: Terms
     work: Work
     notes: tuple[str, ...]
+    python: int | None = None
+    known: SourceSchema | None = None
+    difference: Difference = NONE
 
 
 class Planner:
@@ -47,89 +79,183 @@ class Planner:
     def __init__(self, name: TableName, table: Table, engine: Engine) -> None:
         """Plan for `table` as declared; `engine` looks at files and tells types."""
         self._name, self._table, self._engine = name, table, engine
+        self._declared = text_columns(table.steps)
+        self.contracts = Contracts.of_table(table)
         self._compiled: dict[object, Work] = {}
 
-    def plan(self, path: str, head: Head | None, known: SourceSchema | None) -> Plan:
+    def plan(self, opened: Opened, terms: Terms, known: SourceSchema | None) -> Plan:
         """Plan a file.
 
         Raises:
             BadFileError: The file is not one of the table's, or lacks what the steps need.
         """
-        with Path(path).open("rb") as file:
-            sample, whole = read_head(file)
-        csv = self._table.csv
-        dialect = known.dialect if known else detect(sample, whole=whole, delimiter=csv.delimiter, quote=csv.quote)
-        header = read_header(sample, dialect, whole=whole)
-        source = Source(path, dialect, len(header))
-        notes: tuple[str, ...] = ()
         if known is None:
-            schema = first_guess(self._table, dialect, header, sample, self._engine, source, whole=whole)
-        else:
-            _verify_header(header, known, dialect)
-            schema = extended(known, self._table, header, self._engine, source)
-            notes = _notes(known, header)
-        return Plan(tuple(header), schema, head, self._work(source, tuple(header), schema, head), notes)
+            schema = first_guess(opened, self._declared, self._engine)
+            return self._planned(Plan(opened, schema, terms, NO_WORK, opened.notes))
+        _verify_header(opened, known)
+        difference = compare(known, opened.header, self.contracts)
+        schema = extended(known, opened, difference.taken, self._declared, self._engine)
+        notes = (*opened.notes, *difference.notes)
+        return self._planned(Plan(opened, schema, terms, NO_WORK, notes, known=known, difference=difference))
+
+    def with_schema(self, plan: Plan, schema: SourceSchema) -> Plan:
+        """Plan again with other types.
+
+        Raises:
+            BadFileError: The table cannot take what becomes of them.
+        """
+        notes = plan.notes[: len(plan.opened.notes) + len(plan.difference.notes)]
+        return self._planned(replace(plan, schema=schema, notes=(*notes, *_widenings(plan.known, schema))))
+
+    def resumed(self, plan: Plan, opened: Opened) -> Plan:
+        """Plan what follows a Python function; `opened` is what it made."""
+        schema = replace(plan.schema, columns=dict(opened.types))
+        terms = replace(plan.terms, first=(plan.python or 0) + 1, guarded=False)
+        return self._planned(Plan(opened, schema, terms, NO_WORK, ()))
 
     def widened(self, plan: Plan) -> Plan:
         """Plan again with types decided from the whole file, after it has refuted a guess."""
-        source = plan.work.source
-        schema = widened(plan.schema, list(plan.header), self._engine, source)
-        return replace(plan, schema=schema, work=self._work(source, plan.header, schema, plan.head))
+        return self._planned(replace(plan, schema=widened(plan.schema, plan.opened, self._engine)))
 
     def guarded(self, plan: Plan) -> Plan:
         """Plan again so that rows for which an expression fails are set aside."""
-        work = self._work(plan.work.source, plan.header, plan.schema, plan.head, guarded=True)
-        return replace(plan, work=work)
+        return self._planned(replace(plan, terms=replace(plan.terms, guarded=True)))
 
-    def _work(
-        self, source: Source, header: tuple[str, ...], schema: SourceSchema, head: Head | None, *, guarded: bool = False
-    ) -> Work:
+    def distinct(self, plan: Plan) -> Plan:
+        """Plan again so that rows are set aside or spoken of whose values must not stand twice."""
+        return self._planned(replace(plan, terms=replace(plan.terms, unique=True)))
+
+    def _planned(self, plan: Plan) -> Plan:
         """Compile the steps, once for all files with the same header, types and table."""
-        key = (header, schema.to_json(), head.columns if head else None, guarded)
-        if key not in self._compiled:
-            self._compiled[key] = self._compile(source, header, schema, head, guarded=guarded)
-        return replace(self._compiled[key], source=source)
+        first, source = plan.terms.first, plan.opened.source
+        steps = self._table.steps
+        python = next((at for at in range(first, len(steps)) if steps[at].kind == "python"), None)
+        key = self._key(plan)
+        work = self._compiled.get(key) or self._compile(plan, steps[first:python], last=python is None)
+        if not replaced_by(work.columns, plan.terms.head):  # what becomes of a column depends on the values in it
+            self._compiled[key] = work
+        return replace(plan, work=replace(work, source=source), python=python)
 
-    def _compile(
-        self, source: Source, header: tuple[str, ...], schema: SourceSchema, head: Head | None, *, guarded: bool
-    ) -> Work:
-        positions = {column.lower(): at for at, column in enumerate(header)}
-        columns = [(column, found.type, positions.get(column.lower())) for column, found in schema.columns.items()]
+    def _key(self, plan: Plan) -> object:
+        """Plans with equal keys have equal work, but for the file's path."""
+        terms, source = plan.terms, plan.opened.source
+        named = [*others_named(self._table.checks), *([str(self._name)] if terms.unique else [])]
+        others = tuple(found.select if (found := terms.others(name)) else None for name in named)
+        columns = terms.head.columns if terms.head else None
+        flags = (terms.first, terms.unique, terms.guarded, source.kinds, source.dialect.decimal)
+        known = plan.known is not None
+        return (plan.opened.header, plan.schema.to_json(), columns, others, flags, known)
+
+    def _compile(self, plan: Plan, steps: list[Step], *, last: bool) -> Work:
+        opened, terms = plan.opened, plan.terms
+        columns = source_columns(plan, self.contracts)
+        part = Part(terms.first, terms.first == 0, last, tuple(self._table.checks), terms.others, terms.unique)
 
         def types_of(select: str) -> dict[str, str]:
-            return dict(self._engine.describe(source, select))
+            return dict(self._engine.describe(opened.source, select))
 
-        def compiled(steps: list[Step]) -> Compiled:
-            return compile_steps(str(self._name), steps, columns, len(header), types_of, guarded=guarded)
+        def compiled(steps: list[Step], part: Part) -> Compiled:
+            width, kinds = len(opened.header), opened.source.kinds
+            guarded = terms.guarded
+            return compile_steps(
+                str(self._name), steps, columns, width, types_of, guarded=guarded, kinds=kinds, part=part
+            )
 
-        steps = self._table.steps
-        select = compiled(steps)
+        select = compiled(steps, part)
         try:
             described = types_of(select.select)
         except BadFileError as error:
-            for count in range(1, len(steps) + 1):  # the first step that the engine refuses is the one to name
-                place = f"tables.{self._name}.steps[{count - 1}].{steps[count - 1].kind}"
-                _try_at(place, types_of, compiled(steps[:count]).select)
+            early = replace(part, after=False)
+            for at, step in enumerate(steps):  # the first step that the engine refuses is the one to name
+                place = f"tables.{self._name}.steps[{terms.first + at}].{step.kind}"
+                _try_at(place, types_of, compiled(steps[: at + 1], early).select)
             raise error from None
-        return Work(source, select.select, _columns(select, described, head), select.rules)
+        stored = self._columns(select, described, terms.head if last else None)
+        return Work(opened.source, select.select, stored, select.rules, select.ordered)
+
+    def _columns(self, compiled: Compiled, described: dict[str, str], head: Head | None) -> tuple[Column, ...]:
+        """What is written: names, stored types, and field ids, those of the table where it has the column."""
+        wanted = [(field.name, storage_type(described[field.name], field.name)) for field in compiled.fields]
+        if not wanted:
+            message = "the steps leave no column"
+            raise BadFileError(message, hint="keep at least one")
+        there = {column.name.lower(): column for column in head.columns} if head else {}
+        replaced = {}
+        for at, (name, kind) in enumerate(wanted):
+            old = there.get(name.lower())
+            if head is not None and old is not None and widened_type(old.type, kind) is None:
+                wanted[at] = (name, self._replacement(head, old, kind))
+                replaced[old.name] = wanted[at][1]
+        return evolved_columns(wanted, head.columns if head else (), replaced)
+
+    def _replacement(self, head: Head, old: Column, kind: str) -> str:
+        """The type that a column of the table takes by being written anew.
+
+        Raises:
+            BadFileError: There is none that holds its values and those of the type `kind`.
+        """
+        wider = rewritten_type(old.type, kind)
+        if self.contracts.of(old.name) == "evolve":
+            lost = inexact_sql(old.name, old.type, wider) if wider else f"{identifier(old.name)} IS NOT NULL"
+            if not self._engine.ask(f"SELECT 1 FROM ({scan_sql(head)}) WHERE {lost} LIMIT 1"):
+                return wider or kind
+        raise BadFileError(
+            f'column "{old.name}" is {old.type} in the table, but the steps now give {kind}',
+            hint=f"cast it to {old.type.lower()} in the steps, or give it another name",
+        )
 
 
-def _verify_header(header: list[str], known: SourceSchema, dialect: Dialect) -> None:
-    if any(known.of(name) is not None for name in header):
+def source_columns(plan: Plan, contracts: Contracts) -> list[SourceColumn]:
+    """Where the table's columns stand in a file, what they hold there, and what becomes of values that do not fit."""
+    source, positions = plan.opened.source, {column.lower(): at for at, column in enumerate(plan.opened.header)}
+    columns = []
+    for name in (*plan.schema.columns, *plan.difference.unwanted):
+        found = plan.schema.columns.get(name, UNWANTED)
+        cell = positions.get(name.lower())
+        contract = contracts.of(name) if plan.known is not None else "evolve"
+        columns.append(
+            SourceColumn(
+                name,
+                found.type,
+                cell,
+                source.kinds[cell] if cell is not None and source.typed else "VARCHAR",
+                source.dialect.decimal,
+                contract,
+                found.was,
+                empty=found.empty and contract == "evolve",
+                state=_state(name, plan.difference),
+            )
+        )
+    return columns
+
+
+def _state(name: str, difference: Difference) -> State:
+    if name in difference.unwanted:
+        return "unwanted"
+    return "required" if name in difference.required else "known"
+
+
+def replaced_by(columns: tuple[Column, ...], head: Head | None) -> dict[str, Column]:
+    """Columns that stand for one of the table's columns of the same name and have another id; by the old one's name."""
+    there = {column.name.lower(): column for column in head.columns} if head else {}
+    pairs = ((there.get(column.name.lower()), column) for column in columns)
+    return {old.name: column for old, column in pairs if old is not None and old.id != column.id}
+
+
+def _verify_header(opened: Opened, known: SourceSchema) -> None:
+    if any(known.of(name) is not None for name in opened.header):
         return
-    wanted = ", ".join(known.columns)
     raise BadFileError(
-        f"line 1 has none of the table's columns ({wanted}); found {', '.join(header)}",
-        hint=f'the table\'s files have the delimiter "{dialect.delimiter}" and start with a line of column names',
+        f"the file has none of the table's columns ({', '.join(known.columns)}); found {', '.join(opened.header)}",
+        hint="deliver it under a name that another table's files have, or with the table's columns",
     )
 
 
-def _notes(known: SourceSchema, header: list[str]) -> tuple[str, ...]:
-    new = [name for name in header if known.of(name) is None]
-    lower = {name.lower() for name in header}
-    missing = [name for name in known.columns if name.lower() not in lower]
-    notes = [f'new column "{name}"{did_you_mean(name, missing)}' for name in new]
-    return (*notes, *(f'column "{name}" is missing; its values are null' for name in missing))
+def _widenings(known: SourceSchema | None, schema: SourceSchema) -> Iterator[str]:
+    for name, before in known.columns.items() if known else ():
+        now = schema.columns[name]
+        if now.type != before.type:
+            yield f'column "{name}" is now {now.type}, was {"without a value" if before.empty else before.type}: {now.because()}'
 
 
 def _try_at(place: str, types_of: Callable[[str], object], select: str) -> None:
@@ -139,31 +265,3 @@ def _try_at(place: str, types_of: Callable[[str], object], select: str) -> None:
     except BadFileError as error:
         message = error.what.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")
         raise BadFileError(f"{place}: {message}", hint="correct the step in lake.yaml") from None
-
-
-def _columns(compiled: Compiled, described: dict[str, str], head: Head | None) -> tuple[Column, ...]:
-    """What is written: names, stored types, and field ids, those of the table where it has the column."""
-    wanted = [(field.name, storage_type(described[field.name], field.name)) for field in compiled.fields]
-    if not wanted:
-        message = "the steps leave no column"
-        raise BadFileError(message, hint="keep at least one")
-    there = {column.name.lower(): column for column in head.columns} if head else {}
-    free = max((column.id for column in there.values()), default=0)
-    columns = []
-    for name, kind in wanted:
-        column = there.get(name.lower())
-        if column is None:
-            free += 1
-            column = Column(free, name, kind)
-        elif column.type != kind and not _fits_into(kind, column.type):
-            raise BadFileError(
-                f'column "{name}" is {column.type} in the table, but the steps now give {kind}',
-                hint=f"cast it to {column.type.lower()} in the steps, or give it another name",
-            )
-        columns.append(column)
-    return tuple(columns)
-
-
-def _fits_into(kind: str, stored: str) -> bool:
-    """Whether every value of one stored type is a value of another."""
-    return (kind, stored) in {("INTEGER", "BIGINT"), ("FLOAT", "DOUBLE"), ("INTEGER", "DOUBLE")}

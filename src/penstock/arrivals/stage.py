@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from penstock import faults
-from penstock.arrivals.plan import Plan, Planner
-from penstock.arrivals.source import SourceSchema
-from penstock.declaration import Table
-from penstock.engines import Engine, Source, Work, Written
-from penstock.errors import AccountingError, BadFileError, ExpressionError, FileChangedError
-from penstock.quality import account, collect, write_quarantine
-from penstock.state import Accounting, Arrival, Head
+from penstock.arrivals.evolution import Basis, changes_of
+from penstock.arrivals.known import SourceSchema
+from penstock.arrivals.through import Bench, Job, Through, work_through
+from penstock.clock import iso
+from penstock.errors import AccountingError, BadFileError, FileChangedError
+from penstock.quality import write_quarantine
+from penstock.quality.checks import Finding
+from penstock.state import Accounting, Arrival
 from penstock.state.store import Column
 from penstock.storage import Zone
 from penstock.storage.local import wait_until_settled
 from penstock.tables import DataFile, Staged
+
+NO_BASIS = Basis()
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class Prepared:
         columns: What the files hold; columns that the table lacks have ids that it will give them.
         source: What is known of the table's files, if this file added to it.
         notes: What people should know: columns that are new or missing.
+        findings: What came of the checks.
+        parts: Rows that came back from quarantine before, and belong to the same content processed again.
+        settled: Data files of the table that `parts` stand for.
+        basis: What it was planned against, and what it changes of the table's columns.
     """
 
     arrival: Arrival
@@ -42,114 +50,88 @@ class Prepared:
     quarantine_stem: str | None
     columns: tuple[Column, ...]
     source: SourceSchema | None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    parts: tuple[Staged, ...] = ()
+    settled: frozenset[str] = frozenset()
+    basis: Basis = NO_BASIS
+
+    @property
+    def changes_table(self) -> bool:
+        """Whether the table's columns, or what is known of its files, change with it."""
+        there = self.basis.head.columns if self.basis.head else ()
+        return self.source is not None or any(column not in there for column in self.columns)
+
+    @property
+    def group(self) -> tuple[Staged, ...]:
+        """Everything that a commit adds for the arrival, in order."""
+        return (self.staged, *self.parts)
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """What staging needs: the zones, the engine, and a folder for links."""
+    """What staging needs: the zones, what the work is done with, and a folder for what lives no longer than it."""
 
     raw: Zone
     processed: Zone
-    engine: Engine
-    links: Path
+    bench: Bench
+    scratch: Path
 
 
-def stage(
-    shop: Workshop, planner: Planner, table: Table, arrival: Arrival, head: Head | None, known: SourceSchema | None
-) -> Prepared:
+def stage(shop: Workshop, job: Job) -> Prepared:
     """Turn one arrival into published Parquet files.
 
     Raises:
         BadFileError: The file cannot become rows.
         FileChangedError: The file is no longer the version that was recorded.
     """
+    arrival, known = job.arrival, job.known
     _assert_unchanged(shop, arrival)
-    with _linked(shop, arrival) as path:
-        plan = planner.plan(path, head, known)
-        staging = shop.processed.staging(_data_key(arrival))
+    staging = shop.processed.staging(_data_key(arrival))
+    with _scratch(shop, arrival) as link:
         try:
-            plan, written = _write(shop.engine, planner, plan, staging)
-            figures = account(written, plan.work.rules, arrival.size)
-            stem = _set_aside(shop, arrival, plan.work, written, figures.quarantined)
-            overlong = _overlong(shop.engine, plan)
+            done = work_through(shop.bench, job, link, staging)
+            stem = _set_aside(shop, arrival, done)
             _assert_unchanged(shop, arrival)
-            files = _publish(shop, arrival, staging, written)
+            files = _publish(shop, arrival, staging, done.accounting.rows_out)
         finally:
             Path(staging).unlink(missing_ok=True)
-    changed = known is None or plan.schema.columns != known.columns
+    changed = known is None or done.first.schema.columns != known.columns
+    at = iso(shop.bench.clock.now())
+    columns = done.last.plan.work.columns if done.last.plan.python is None else ()
+    schema, head = done.first.schema.confirmed(at), job.terms.head
     return Prepared(
         arrival=arrival,
-        staged=Staged(arrival.name, files, table.on_reupload),
-        accounting=replace(figures, bytes_out=sum(file.bytes for file in files)),
+        staged=Staged(arrival.name, files, job.table.on_reupload),
+        accounting=replace(done.accounting, bytes_out=sum(file.bytes for file in files)),
         quarantine_stem=stem,
-        columns=plan.work.columns,
-        source=plan.schema.confirmed() if changed else None,
-        notes=(*plan.notes, *overlong),
+        columns=columns,
+        source=schema if changed else None,
+        notes=done.notes,
+        findings=done.findings,
+        basis=Basis(head, known, changes_of(arrival.table, job.table, head, columns, schema, arrival.key, at)),
     )
 
 
-def _write(engine: Engine, planner: Planner, plan: Plan, staging: str) -> tuple[Plan, Written]:
-    """Write the file; where the whole file refutes a guessed type, decide the types from it and write once more."""
-    plan, written = _write_guarded(engine, planner, plan, staging)
-    _refuse_swallowed_lines(written, plan.work.source)
-    guessed = {f"type {name}" for name in plan.schema.uncertain()}
-    rules = zip(plan.work.rules, written.by_rule, strict=True)
-    if any(count and rule.name in guessed for rule, count in rules):
-        return _write_guarded(engine, planner, planner.widened(plan), staging)
-    return plan, written
-
-
-def _write_guarded(engine: Engine, planner: Planner, plan: Plan, staging: str) -> tuple[Plan, Written]:
-    """Write the file; where an expression fails for some row, write once more and set such rows aside."""
-    try:
-        return plan, engine.write(plan.work, staging)
-    except ExpressionError:
-        guarded = planner.guarded(plan)
-        return guarded, engine.write(guarded.work, staging)
-
-
-def _refuse_swallowed_lines(written: Written, source: Source) -> None:
-    """A quote that is never closed takes all following lines into one record: no guess says which of them are rows."""
-    for record in written.rejected:
-        swallowed = record.raw.count("\n")
-        if record.kind == "UNQUOTED VALUE" and swallowed:
-            with Path(source.path).open("rb") as file:
-                line = file.read(record.offset).count(b"\n") + 1
-            raise BadFileError(
-                f"line {line}: a quote opens that is never closed, {swallowed} lines after it would be lost",
-                hint="close or remove the quote and deliver the file again",
-            )
-
-
-def _set_aside(shop: Workshop, arrival: Arrival, work: Work, written: Written, expected: int) -> str | None:
-    """Write the quarantine file; gives its name, None when no row was set aside."""
+def _set_aside(shop: Workshop, arrival: Arrival, done: Through) -> str | None:
+    """Write the quarantine file; gives its name, None when there is nothing to say of any row."""
     stem = arrival.name.stem(arrival.attempt)
-    rows = collect(shop.engine, work, written, shop.raw, arrival.key)
-    count = write_quarantine(shop.processed, arrival.table, stem, rows)
-    if count != expected:
+    kept = write_quarantine(shop.processed, arrival.table, stem, arrival.key, done.rows, done.first.opened.header)
+    if kept.quarantined != done.accounting.quarantined:
         raise AccountingError(
-            f"{expected} rows were to be quarantined, but {count} were found again",
+            f"{done.accounting.quarantined} rows were to be quarantined, but {kept.quarantined} were found again",
             where=arrival.key,
             hint="nothing was committed; please report this with the file, it is a defect",
         )
-    return stem if count else None
+    return stem if kept.quarantined or kept.warned else None
 
 
-def _overlong(engine: Engine, plan: Plan) -> list[str]:
-    """Say what the CSV reader passes over: an empty field too many, behind which values may have shifted."""
-    count, example = engine.overlong(plan.work.source)
-    if not count:
-        return []
-    return [f'lines with an empty field too many: {count:,}, such as "{example}"; check that no value has shifted']
-
-
-def _publish(shop: Workshop, arrival: Arrival, staging: str, written: Written) -> tuple[DataFile, ...]:
-    if not written.rows_out:
+def _publish(shop: Workshop, arrival: Arrival, staging: str, rows: int) -> tuple[DataFile, ...]:
+    if not rows:
         return ()
     key = _data_key(arrival)
     size = shop.processed.publish(staging, key)
-    return (DataFile(shop.processed.location(key), written.rows_out, size),)
+    return (DataFile(shop.processed.location(key), rows, size),)
 
 
 def _data_key(arrival: Arrival) -> str:
@@ -157,16 +139,17 @@ def _data_key(arrival: Arrival) -> str:
 
 
 @contextlib.contextmanager
-def _linked(shop: Workshop, arrival: Arrival) -> Iterator[str]:
-    """Show the file to the engine under a plain name: real names may hold quotes, line ends or glob characters."""
-    shop.links.mkdir(parents=True, exist_ok=True)
-    link = shop.links / f"{uuid.uuid4().hex}.csv"
+def _scratch(shop: Workshop, arrival: Arrival) -> Iterator[Path]:
+    """A folder of its own, in which the file stands under a plain name: real names may hold quotes or line ends."""
+    folder = shop.scratch / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    link = folder / "file"
     faults.reach("storage.rename")
     link.symlink_to(shop.raw.location(arrival.key))
     try:
-        yield str(link)
+        yield link
     finally:
-        link.unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def _assert_unchanged(shop: Workshop, arrival: Arrival) -> None:

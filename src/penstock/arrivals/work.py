@@ -6,33 +6,41 @@ Any number of workers, in one process or many, may work on one lake. What keeps 
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from penstock.arrivals.discover import fingerprint, newest_finished, record
-from penstock.arrivals.plan import Planner
-from penstock.arrivals.source import PROPERTY, SourceSchema
+from penstock.arrivals.evolution import Rewriter
+from penstock.arrivals.known import PROPERTY, SourceSchema
+from penstock.arrivals.plan import Planner, Terms
+from penstock.arrivals.settle import Heartbeat, run_id, table_for
 from penstock.arrivals.stage import Prepared, Workshop, stage
+from penstock.arrivals.through import Job
 from penstock.clock import Clock
 from penstock.declaration import Table
-from penstock.engines import Engine
-from penstock.errors import BadFileError, FileChangedError, LeaseLostError, PenstockError, PlanOutdatedError
+from penstock.errors import (
+    BadFileError,
+    CheckHaltedError,
+    FileChangedError,
+    LeaseLostError,
+    PenstockError,
+    PlanOutdatedError,
+)
 from penstock.naming import TableName, printable
+from penstock.quality.checks import check_outcomes, needs_lease
 from penstock.signals import Signals
-from penstock.state import Accounting, Arrival, Head, Lease, Run, SqliteState
-from penstock.storage import Zone
+from penstock.state import Accounting, Arrival, Lease, Run, SqliteState
+from penstock.steps import table_order
 from penstock.tables import Catalog, Committed, commit_group
+from penstock.tables.others import beside, others_of
 
 GROUP_ARRIVALS = 256
 GROUP_BYTES = 256_000_000
 GROUP_SECONDS = 2.0
 ATTEMPTS = 5
 FIRST_DELAY = 1.0
-HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 0.05
 
 
@@ -58,28 +66,25 @@ class Worker:
 
     def __init__(
         self,
+        shop: Workshop,
         *,
-        raw: Zone,
-        processed: Zone,
-        engine: Engine,
         state: SqliteState,
         catalog: Catalog,
-        clock: Clock,
         signals: Signals,
         tags: Mapping[str, str],
-        links: Path,
     ) -> None:
         """Take everything the road of a file needs."""
-        self._shop = Workshop(raw, processed, engine, links)
-        self._state, self._catalog, self._clock, self._signals = state, catalog, clock, signals
+        self._shop, self._clock = shop, shop.bench.clock
+        self._state, self._catalog, self._signals = state, catalog, signals
         self._tags = tags
+        self._rewrite = Rewriter(shop.bench.engine, shop.processed)
         self._planners: dict[TableName, Planner] = {}
         self._sources: dict[TableName, tuple[str | None, SourceSchema | None]] = {}
         self._stopping = threading.Event()
 
     def close(self) -> None:
         """Let go of the engine's memory and temporary files."""
-        self._shop.engine.close()
+        self._shop.bench.engine.close()
 
     def stop(self) -> None:
         """Finish the file at hand, commit, and return from `drain`."""
@@ -88,10 +93,11 @@ class Worker:
     def drain(self, tables: Mapping[TableName, Table]) -> Summary:
         """Process everything that waits, also what other workers hold until they finish or die."""
         summary = Summary()
-        heart = _Heartbeat(self._state)
+        heart = Heartbeat(self._state)
         heart.start()
         try:
-            for name, table in tables.items():
+            for name in table_order(tables):
+                table = tables[name]
                 self._restore(name, summary)
                 while not self._stopping.is_set() and self._pass(name, table, summary):
                     pass
@@ -121,12 +127,17 @@ class Worker:
 
     def _pass(self, name: TableName, table: Table, summary: Summary) -> bool:
         """Process one group; False when nothing of the table is left to wait for."""
-        if self._catalog.pointer(name) is not None:
+        there = self._catalog.pointer(name) is not None
+        if there and not needs_lease(table.checks):
             if self._group(name, table, summary, GROUP_ARRIVALS):
                 return True
         elif lease := self._state.leases.acquire(f"table {name}"):
-            try:  # the first file decides the types: alone
-                if self._catalog.pointer(name) is None and self._group(name, table, summary, 1, lease):
+            try:  # the first file decides the types, and files that are compared with others follow each other: alone
+                limit = 1 if self._catalog.pointer(name) is None else GROUP_ARRIVALS
+                if limit == 1 or there:
+                    if self._group(name, table, summary, limit, lease):
+                        return True
+                else:
                     return True
             finally:
                 self._state.leases.release(lease)
@@ -145,23 +156,30 @@ class Worker:
             if not arrivals:
                 break
             claimed, size = claimed + 1, size + arrivals[0].size
-            prepared = self._stage(name, table, arrivals[0], summary)
+            prepared = self._stage(name, table, arrivals[0], summary, ready)
             if prepared is not None:
+                if ready and prepared.changes_table:  # those before were planned against the table as it is
+                    self._commit(name, table, ready, summary, started, lease)
+                    ready = []
                 ready.append(prepared)
-                if prepared.source is not None:
-                    break  # the table's columns change with this one: the next must be planned against them
+                if prepared.changes_table:
+                    break  # and the next must be planned against the table as it will be
         if ready:
             self._commit(name, table, ready, summary, started, lease)
         return claimed > 0
 
-    def _stage(self, name: TableName, table: Table, arrival: Arrival, summary: Summary) -> Prepared | None:
-        """Stage one arrival; None, with the outcome recorded, when that is not possible now or ever."""
+    def _stage(
+        self, name: TableName, table: Table, arrival: Arrival, summary: Summary, ready: list[Prepared]
+    ) -> Prepared | None:
+        """Stage one arrival beside those that are `ready`; None, with the outcome recorded, when that cannot be."""
         self._signals.announce(
             "started", table=str(name), file=arrival.key, bytes=arrival.size, attempt=arrival.attempts
         )
         try:
             head = self._catalog.head(name)
-            prepared = stage(self._shop, self._planner(name, table), table, arrival, head, self._known(name))
+            there = beside(head, [other.staged for other in ready], arrival.name, table.on_reupload)
+            terms = Terms(head, others_of(self._catalog, name, there))
+            prepared = stage(self._shop, Job(arrival, table, self._planner(name, table), terms, self._known(name)))
         except FileChangedError:
             self._look_again(name, arrival)
         except Exception as error:  # noqa: BLE001 - whatever one file causes must not stop the others
@@ -173,7 +191,7 @@ class Worker:
 
     def _planner(self, name: TableName, table: Table) -> Planner:
         if name not in self._planners:
-            self._planners[name] = Planner(name, table, self._shop.engine)
+            self._planners[name] = Planner(name, table, self._shop.bench.engine)
         return self._planners[name]
 
     def _known(self, name: TableName) -> SourceSchema | None:
@@ -203,7 +221,7 @@ class Worker:
             self._signals.announce("failed", **facts, retry_in=delay)
             return
         run = Run(
-            run=_run_id(self._clock),
+            run=run_id(self._clock),
             table=name,
             state="failed",
             accounting=Accounting(bytes_in=arrival.size),
@@ -215,6 +233,8 @@ class Worker:
         with self._state.together():
             self._state.runs.add(run)
             self._state.arrivals.bury(arrival, reason, fingerprint(table), run.run)
+            if isinstance(error, CheckHaltedError):
+                self._state.checks.add(check_outcomes(error.findings, name, arrival.key, run.run, run.started))
         summary.dead.append(replace(arrival, state="dead", reason=reason))
         self._signals.announce("dead", **facts, run=run.run)
 
@@ -231,11 +251,11 @@ class Worker:
         own = lease or self._wait_for_lease(name)
         try:
             ready = self._still_valid(name, ready)
-            head = self._table_for(name, ready) if ready else None
+            head = table_for(self._catalog, name, ready, self._tags, self._rewrite) if ready else None
             if head is None:
                 self._finish(name, table, ready, summary, started, None)
                 return
-            group = [prepared.staged for prepared in ready]
+            group = [staged for prepared in ready for staged in prepared.group]
             committed = commit_group(self._catalog, name, group, self._clock, lambda: self._assert_held(own, ready))
             self._finish(name, table, ready, summary, started, committed)
         except (LeaseLostError, PlanOutdatedError) as error:
@@ -274,33 +294,6 @@ class Worker:
                 valid.append(prepared)
         return valid
 
-    def _table_for(self, name: TableName, ready: list[Prepared]) -> Head | None:
-        """The table with every column that the group needs; None when there is no table and no row to make one for."""
-        head = self._catalog.head(name)
-        first = next((prepared for prepared in ready if prepared.staged.files), None)
-        source = next((prepared.source for prepared in ready if prepared.source is not None), None)
-        if head is None:
-            if first is None or source is None:
-                return None
-            columns = [(column.name, column.type) for column in first.columns]
-            properties = {PROPERTY: source.to_json(), **{f"penstock.tag.{key}": tag for key, tag in self._tags.items()}}
-            head = self._catalog.create(name, columns, properties)
-        else:
-            there = {column.name.lower() for column in head.columns}
-            new = {
-                column.name: column.type
-                for prepared in ready
-                for column in prepared.columns
-                if column.name.lower() not in there
-            }
-            if new or source is not None:
-                properties = {PROPERTY: source.to_json()} if source else {}
-                head = self._catalog.add_columns(head, list(new.items()), properties)
-        if any(column not in head.columns for prepared in ready for column in prepared.columns):
-            message = "the table's columns changed while the file was read"
-            raise PlanOutdatedError(message, where=str(name))
-        return head
-
     def _assert_held(self, lease: Lease, ready: list[Prepared]) -> None:
         if not self._state.leases.held(lease) or not all(self._state.arrivals.held(p.arrival) for p in ready):
             message = "another worker has taken over"
@@ -309,8 +302,9 @@ class Worker:
     def _discard(self, ready: list[Prepared]) -> None:
         """Remove files that no commit will ever name; their names belong to this attempt alone."""
         for prepared in ready:
-            for file in prepared.staged.files:
-                Path(file.path).unlink(missing_ok=True)
+            for staged in prepared.group:
+                for file in staged.files:
+                    Path(file.path).unlink(missing_ok=True)
 
     def _finish(
         self,
@@ -326,7 +320,7 @@ class Worker:
             return
         total = sum((prepared.accounting for prepared in ready), Accounting())
         run = Run(
-            run=_run_id(self._clock),
+            run=run_id(self._clock),
             table=name,
             state="finished" if total.rows_out else "empty",
             accounting=total,
@@ -341,6 +335,8 @@ class Worker:
             for done in ready:
                 stem = done.quarantine_stem
                 self._state.arrivals.finish(done.arrival, run.run, done.accounting, stem, replaces=replaces)
+                outcomes = check_outcomes(list(done.findings), name, done.arrival.key, run.run, run.started)
+                self._state.checks.add(outcomes)
         for prepared in ready:
             if committed and prepared.arrival.name in committed.already:
                 self._discard([prepared])
@@ -359,35 +355,14 @@ class Worker:
             rows_out=figures.rows_out,
             rows_dropped=figures.dropped,
             rows_quarantined=figures.quarantined,
+            rows_added=figures.added,
+            warnings=sum(figures.warned.values()),
             bytes=prepared.arrival.size,
             notes=list(prepared.notes),
         )
-
-
-class _Heartbeat(threading.Thread):
-    """Prolongs this worker's leases while it works."""
-
-    def __init__(self, state: SqliteState) -> None:
-        super().__init__(name="penstock-heartbeat", daemon=True)
-        self._state = state
-        self._done = threading.Event()
-
-    def run(self) -> None:
-        while not self._done.wait(HEARTBEAT_SECONDS):
-            self._state.leases.renew()
-
-    def stop(self) -> None:
-        self._done.set()
-        self.join()
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, PenstockError):
         return printable(str(error).replace("\n  ", "; "))
     return printable(f"{type(error).__name__}: {error}")
-
-
-def _run_id(clock: Clock) -> str:
-    """A name that sorts by time."""
-    moment = datetime.fromtimestamp(clock.now(), tz=UTC)
-    return f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

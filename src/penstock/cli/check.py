@@ -6,52 +6,94 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.cli.output import emit, say
+from penstock.cli.output import dim, emit, next_steps, say
 from penstock.cli.session import Session, json_option
 from penstock.cli.words import counted
+from penstock.errors import DeclarationError
 from penstock.naming import printable
 
 if TYPE_CHECKING:
-    from penstock.declaration import Declaration
+    from penstock.declaration import Examined
     from penstock.errors import Problem
 
 FOUND = 1
 
 
 @click.command("check")
-@json_option("Print {sound, tables, steps, problems: [{file, line, column, path, text}]}.")
+@json_option("Print {sound, tables, steps, checks, columns, problems: [{file, line, column, path, text}]}.")
 @click.pass_obj
 def command(session: Session) -> int:
     """Validate lake.yaml; all problems at once.
 
-    Needs no data and changes nothing. Ends with 1 when there is a problem.
+    Needs no data and changes nothing. Columns are compared with those of the table, or, before there is one, with the
+    header of a file in raw/. Ends with 1 when there is a problem.
     """
     from penstock.declaration import examine, read_text
-    from penstock.errors import DeclarationError
+    from penstock.lake import preview_columns
     from penstock.steps import problems_of
 
     examined = examine(read_text(session.folder))
-    problems = sorted({*examined.problems, *problems_of(examined.document, examined.text)})
+    previewer = preview_columns(session.folder, examined)
+    problems = {*examined.problems, *problems_of(examined.document, examined.text)}
+    columns: dict[str, str | None] = dict.fromkeys(examined.table_names)
+    for name in examined.tables:
+        problems |= set(previewer.problems(examined, name))
+        known = previewer.preview(name)
+        columns[name] = known.source if known else None
+    found = sorted(problems)
     if session.json:
-        emit(_facts(examined.declaration, problems))
+        emit(_facts(examined, columns, found))
+    _tell(session, examined, columns, found)
+    return FOUND if found else 0
+
+
+def _tell(session: Session, examined: Examined, columns: dict[str, str | None], problems: list[Problem]) -> None:
+    err = session.json
     for problem in problems:
-        say(printable(str(problem)), err=session.json)
-    closing = DeclarationError(problems).count_line if problems else _sound(examined.declaration)
-    say(closing, err=session.json)
-    return FOUND if problems else 0
+        say(printable(str(problem)), err=err)
+    blamed = [(name, source) for name, source in columns.items() if source and _names_columns(problems, name)]
+    for name, source in blamed:
+        say(dim(f"columns of {name} are those of {printable(source)}"), err=err)
+    if problems:
+        say(DeclarationError(problems).count_line, err=err)
+        next_steps([f"correct lake.yaml, then: {session.call} check"], err=err)
+        return
+    unseen = [name for name, source in columns.items() if source is None]
+    if unseen and len(unseen) < len(columns):
+        say(dim(f"no file yet to compare columns with: {', '.join(unseen)}"), err=err)
+    say(_sound(examined), err=err)
+    next_steps(_steps(session, columns), err=err)
 
 
-def _sound(declaration: Declaration | None) -> str:
-    tables, steps = _counts(declaration)
-    return f"lake.yaml is sound: {counted(tables, 'table')}, {counted(steps, 'step')}"
+def _names_columns(problems: list[Problem], table: str) -> bool:
+    place = f"tables.{table}."
+    return any(problem.path.startswith(place) and problem.text.startswith("no column") for problem in problems)
 
 
-def _counts(declaration: Declaration | None) -> tuple[int, int]:
-    tables = declaration.tables if declaration else {}
-    return len(tables), sum(len(table.steps) for table in tables.values())
+def _steps(session: Session, columns: dict[str, str | None]) -> list[str]:
+    if not columns:
+        return [f"declare a table in lake.yaml, then: {session.call} check"]
+    return [f"{session.call} run" if any(columns.values()) else f"put files into raw/, then: {session.call} run"]
 
 
-def _facts(declaration: Declaration | None, problems: list[Problem]) -> dict[str, Any]:
-    tables, steps = _counts(declaration)
-    found = [vars(problem) for problem in problems]
-    return {"sound": not problems, "tables": tables, "steps": steps, "problems": found}
+def _sound(examined: Examined) -> str:
+    tables, steps, checks = _counts(examined)
+    parts = [counted(tables, "table"), counted(steps, "step"), *([counted(checks, "check")] if checks else [])]
+    return f"lake.yaml is sound: {', '.join(parts)}"
+
+
+def _counts(examined: Examined) -> tuple[int, int, int]:
+    tables = list(examined.declaration.tables.values()) if examined.declaration else []
+    return len(tables), sum(len(table.steps) for table in tables), sum(len(table.checks) for table in tables)
+
+
+def _facts(examined: Examined, columns: dict[str, str | None], problems: list[Problem]) -> dict[str, Any]:
+    tables, steps, checks = _counts(examined)
+    return {
+        "sound": not problems,
+        "tables": tables,
+        "steps": steps,
+        "checks": checks,
+        "columns": [{"table": table, "source": source} for table, source in columns.items()],
+        "problems": [vars(problem) for problem in problems],
+    }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from penstock.cli.complete import TEMPLATE
 from penstock.cli.output import bold, next_steps, say
 from penstock.cli.session import Session
 from penstock.cli.words import counted, size
@@ -14,7 +15,7 @@ from penstock.naming import printable
 
 
 @click.command("init")
-@click.argument("template", required=False)
+@click.argument("template", type=TEMPLATE, required=False)
 @click.argument("directory", metavar="DIR", required=False)
 @click.option("--sample-data", is_flag=True, help="Put realistic sample files into raw/.")
 @click.option("--rows", type=int, metavar="N", help="How many rows the sample files have in all.")

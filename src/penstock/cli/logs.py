@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from penstock.cli.complete import TABLE
 from penstock.cli.layout import text_width
 from penstock.cli.output import dim, emit, say
 from penstock.cli.session import Session, json_option, table_named
@@ -16,7 +17,7 @@ from penstock.naming import printable
 
 @click.command("logs")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
-@click.option("--table", metavar="TABLE", help="Only files of this table.")
+@click.option("--table", type=TABLE, metavar="TABLE", help="Only files of this table.")
 @click.option(
     "--lines", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="The last N lines."
 )

@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,8 +20,12 @@ from penstock.cli import output
 from penstock.cli.session import Session
 from penstock.errors import PenstockError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 FAILED = 1
 DEFECT = 70
+COMPLETING = "_PENSTOCK_COMPLETE"
 INTERRUPTED = 130
 
 COMMANDS = {
@@ -34,11 +39,12 @@ COMMANDS = {
     "runs": "List past runs and where the rows went.",
     "logs": "Show one line per file, as it happened.",
     "schema": "Print the JSON Schema of lake.yaml, for editors.",
+    "completion": "Print the script that completes in bash, zsh or fish.",
 }
 EPILOG = """\
 Tables and what the product knows of itself are SQL: penstock query "SELECT * FROM penstock.runs". All times are UTC.
 
-Completion in bash: eval "$(_PENSTOCK_COMPLETE=bash_source penstock)"; zsh and fish likewise.
+Completion in bash: eval "$(penstock completion bash)"; zsh and fish likewise.
 """
 
 
@@ -65,10 +71,24 @@ class Commands(click.Group):
         except click.NoSuchCommand as error:
             raise click.NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands without importing them, or else options."""
+        from click.shell_completion import CompletionItem
+
+        offered = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*offered, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _folders(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="dir")]
 
 
 @click.group(
@@ -77,7 +97,14 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A folder with a lake.yaml is a data lake: files land in raw/, rows of tables come out, SQL asks them.",
 )
-@click.option("-C", "--directory", metavar="DIR", default=".", help="The lake's folder; here, when left out.")
+@click.option(
+    "-C",
+    "--directory",
+    metavar="DIR",
+    default=".",
+    shell_complete=_folders,
+    help="The lake's folder; here, when left out.",
+)
 @click.version_option(__version__, "-V", "--version", message="penstock %(version)s")
 @click.pass_obj
 def penstock(session: Session, directory: str) -> None:
@@ -88,6 +115,8 @@ def penstock(session: Session, directory: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and give its exit code."""
     session = Session()
+    if COMPLETING in os.environ:
+        return _complete(session)
     output.prepare()
     try:
         code = penstock.main(arguments, prog_name="penstock", standalone_mode=False, obj=session)
@@ -101,6 +130,13 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last place where an error can be put into words
         return _failed(error, session)
     return code if isinstance(code, int) else 0
+
+
+def _complete(session: Session) -> int:
+    """Answer the shell; nobody wants to read of errors while typing."""
+    with suppress(Exception):
+        penstock.main([], prog_name="penstock", complete_var=COMPLETING, standalone_mode=False, obj=session)
+    return FAILED
 
 
 def _failed(error: Exception, session: Session) -> int:

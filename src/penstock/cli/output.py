@@ -1,7 +1,7 @@
 """Ways of printing that all commands share.
 
 Whatever came from a file or a user passes through `printable` before it reaches a terminal. Colours are only used on a
-terminal, and not when `NO_COLOR` is set.
+terminal, and not when `NO_COLOR` is set; `FORCE_COLOR` asks for them elsewhere, too.
 """
 
 from __future__ import annotations
@@ -35,10 +35,17 @@ def on_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def coloured(stream: TextIO) -> bool:
+    """Whether colours are wanted on a stream; `NO_COLOR` is stronger than `FORCE_COLOR`, as everywhere."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return on_terminal(stream) or os.environ.get("FORCE_COLOR", "0") not in {"", "0"}
+
+
 def say(text: str = "", *, err: bool = False) -> None:
     """Print a line, with its colours where they are wanted."""
     stream = sys.stderr if err else sys.stdout
-    click.echo(text, file=stream, color=on_terminal(stream) and not os.environ.get("NO_COLOR"))
+    click.echo(text, file=stream, color=coloured(stream))
 
 
 def dim(text: str) -> str:

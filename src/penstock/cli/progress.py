@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from penstock.cli import words
 from penstock.cli.output import on_terminal, say
 from penstock.naming import printable
 
@@ -48,20 +49,21 @@ def _bar(lake: Lake, total: int) -> Iterator[None]:
         MofNCompleteColumn(),
         TextColumn("files"),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[rows]:,} rows"),
+        TextColumn("{task.fields[rows]:,} rows, {task.fields[size]}"),
         TextColumn("{task.fields[file]}", markup=False, style="dim"),
     )
-    rows = 0
+    rows = size = 0
     with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as progress:
-        task = progress.add_task("", total=total, rows=0, file="")
+        task = progress.add_task("", total=total, rows=0, size=words.size(0), file="")
 
         def started(event: dict[str, Any]) -> None:
             progress.update(task, file=Text(printable(event["file"])).plain[:NAME_WIDTH])
 
         def ended(event: dict[str, Any]) -> None:
-            nonlocal rows
+            nonlocal rows, size
             rows += event.get("rows_in", 0)
-            progress.update(task, advance=1, rows=rows)
+            size += event.get("bytes", 0)
+            progress.update(task, advance=1, rows=rows, size=words.size(size))
 
         lake.signals.listen("started", started)
         for name in ENDS:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.arrivals import Discovery, Summary
 from penstock.cli import output
+from penstock.cli.checks import said, summed
 from penstock.cli.words import counted, facts_of_account, lasted
 from penstock.naming import printable
 from penstock.state import Accounting
@@ -31,10 +32,17 @@ class Report:
         self._waiting_at_start = 0
         self._waiting = 0
         self._seconds = 0.0
+        self._runs: list[str] = []
         self.discovery = Discovery()
         self.summary = Summary()
         self.signal = 0
         lake.signals.listen("finished", self._note_empty)
+        lake.signals.listen("finished", self._note_run)
+        lake.signals.listen("dead", self._note_run)
+
+    def _note_run(self, event: dict[str, Any]) -> None:
+        if event["run"] not in self._runs[-1:]:
+            self._runs.append(event["run"])
 
     def _note_empty(self, event: dict[str, Any]) -> None:
         if not event["rows_out"]:
@@ -70,6 +78,11 @@ class Report:
         empty = [(file, "nothing written: no row was left") for file in self._empty]
         return [*self.summary.notes, *empty]
 
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """What came of every check, over all files."""
+        return summed(outcome for run in self._runs for outcome in self._lake.state.checks.list(run=run))
+
     def facts(self) -> dict[str, Any]:
         """The report as `--json` shows it; these names are stable."""
         return {
@@ -79,6 +92,7 @@ class Report:
                 {"table": str(name), "files": self.summary.files.get(name, 0), **facts_of_account(figures)}
                 for name, figures in self.summary.accounts.items()
             ],
+            "checks": self.checks,
             "dead": [
                 {"table": str(arrival.table), "file": arrival.key, "reason": arrival.reason}
                 for arrival in self.summary.dead
@@ -96,9 +110,21 @@ class Report:
         err = session.json
         for name, figures in self.summary.accounts.items():
             _sayfacts_of_account(str(name), self.summary.files.get(name, 0), figures, err=err)
+        self._say_checks(err=err)
         self._say_files(err=err)
         output.say(self._closing(), err=err)
         output.next_steps(self._steps(session), err=err)
+
+    def _say_checks(self, *, err: bool) -> None:
+        """One line per broken check, and how many held."""
+        found = self.checks
+        broken = [facts for facts in found if facts["broken"]]
+        for facts in broken:
+            output.say(f"{printable(facts['table'])}: {said(facts)}", err=err)
+        if found:
+            held = len(found) - len(broken)
+            output.say(f"{counted(held, 'check')} of {len(found):,} held" if broken else _all_held(held), err=err)
+            output.say(err=err)
 
     def _say_files(self, *, err: bool) -> None:
         _say_list("note", [f"{file}: {note}" for file, note in self.notes], err=err)
@@ -126,11 +152,17 @@ class Report:
         steps = [session.first_query(tables[0])] if tables else []
         if self.total.quarantined:
             steps.append(session.query("SELECT * FROM penstock.quarantine"))
+        if any(facts["broken"] and facts["on_breach"] == "warn" for facts in self.checks):
+            steps.append(session.query("SELECT * FROM penstock.warnings"))
         if self.summary.dead:
             steps.append(session.query("SELECT * FROM penstock.dead_letters"))
         if self.signal and self._waiting:
             steps.insert(0, f"{session.call} run")
         return steps
+
+
+def _all_held(held: int) -> str:
+    return "the check held" if held == 1 else f"all {held:,} checks held"
 
 
 def _flow(figures: Accounting) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from penstock import faults
+from penstock.cli.complete import TABLE
 from penstock.cli.output import emit
 from penstock.cli.session import Session, json_option, table_named
 from penstock.cli.signalled import SIGNALLED, heard, leave
@@ -23,9 +24,10 @@ MESSAGE = b"\nstopping after the file at hand; Ctrl-C once more leaves at once\n
 
 
 @click.command("run")
-@click.option("--table", "tables", metavar="TABLE", multiple=True, help="Only this table; may be repeated.")
+@click.option("--table", "tables", type=TABLE, metavar="TABLE", multiple=True, help="Only this table; may be repeated.")
 @click.option(
     "--reprocess",
+    type=TABLE,
     metavar="TABLE",
     multiple=True,
     help="Process all files of this table again, for example after its steps changed; may be repeated.",
@@ -51,6 +53,7 @@ def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...
         report = Report(lake, list(chosen))
         report.discovery = lake.discover()
         worker = lake.worker()
+        lake.assert_columns(chosen)
         for name in again:
             worker.reprocess(name)
         stop.worker = worker

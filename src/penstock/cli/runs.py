@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from penstock.cli.complete import TABLE
 from penstock.cli.layout import left, right, show
 from penstock.cli.output import emit, next_steps, say
 from penstock.cli.session import Session, json_option, table_named
@@ -21,7 +22,7 @@ COLUMNS = [*right("rows in", "out", "dropped", "quarantined", "took", "files"), 
 
 
 @click.command("runs")
-@click.option("--table", metavar="TABLE", help="Only runs of this table.")
+@click.option("--table", type=TABLE, metavar="TABLE", help="Only runs of this table.")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="The last N runs."
 )

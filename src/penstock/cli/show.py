@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from penstock.cli.checks import current
+from penstock.cli.complete import TABLE
 from penstock.cli.layout import left, right, show
 from penstock.cli.output import bold, dim, emit, next_steps, say
 from penstock.cli.session import Session, json_option, table_named
@@ -23,7 +25,7 @@ MILLISECOND = 1000
 
 
 @click.command("show")
-@click.argument("table")
+@click.argument("table", type=TABLE)
 @json_option(
     "Print {table, declared, exists, description, files_pattern, rows, files, bytes, committed, columns, ...}."
 )
@@ -41,6 +43,7 @@ def command(session: Session, table: str) -> None:
         next_steps([f"put files into raw/, then: {session.call} run"])
     if facts["exists"]:
         _say_columns(facts)
+        _say_checks(facts)
         _say_snapshots(facts)
         next_steps([session.first_query(facts["table"])])
 
@@ -64,6 +67,7 @@ def facts_of(lake: Lake, name: TableName) -> dict[str, Any]:
         "committed": iso(head.committed_at) if head and head.committed_at else None,
         "snapshot": head.snapshot if head else None,
         "columns": [{"name": column.name, "type": column.type} for column in (head.columns if head else ())],
+        "checks": current(lake, name),
         "source": source,
         "snapshots": [_snapshot(plain) for plain in (metadata or {}).get("snapshots", [])],
     }
@@ -120,6 +124,17 @@ def _say_columns(facts: dict[str, Any]) -> None:
             for column in facts["source"]["columns"]
         ]
         show([*left("in the files", "read as"), *left("because", faint=True)], rows)
+
+
+def _say_checks(facts: dict[str, Any]) -> None:
+    if not facts["checks"]:
+        return
+    say()
+    rows: list[list[str | None]] = [
+        [printable(check["check"]), check["on_breach"], f"{check['breaches']:,}", f"{check['files']:,}"]
+        for check in facts["checks"]
+    ]
+    show([*left("check", "on breach"), *right("breaches", "files looked at")], rows)
 
 
 def _say_snapshots(facts: dict[str, Any]) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from penstock.state.store import ArrivalState
 
 STATES: dict[str, ArrivalState] = {"waiting": "pending", "working": "working", "finished": "finished", "dead": "dead"}
-COLUMNS = [*left("table"), *right(*STATES, "rows", "quarantined"), *left("commit", faint=True)]
+COUNTS = (*STATES, "rows", "quarantined")
+WARNED = "warned"
 
 
 @click.command("status")
@@ -41,7 +42,11 @@ def command(session: Session) -> None:
         return
     say(f"{bold(title)}  {dim(printable(folder))}")
     say()
-    show(COLUMNS, [_row(facts, now) for facts in found])
+    counts = [*COUNTS, *([WARNED] if any(facts[WARNED] for facts in found) else [])]
+    show(
+        [*left("table"), *right(*counts), *left("commit", faint=True)],
+        [_row(facts, counts, now) for facts in found],
+    )
     say()
     say(f"last run: {moment(runs[0].started)} UTC, {outcome(runs[0])}" if runs else "no run yet")
     next_steps(_steps(session, found))
@@ -57,12 +62,13 @@ def _facts(lake: Lake, name: TableName) -> dict[str, Any]:
         **{word: states[state] for word, state in STATES.items()},
         "rows": head.rows if head else 0,
         "quarantined": sum(arrival.accounting.quarantined for arrival in finished),
+        WARNED: sum(sum(arrival.accounting.warned.values()) for arrival in finished),
         "committed": head.committed_at if head else None,
     }
 
 
-def _row(facts: dict[str, Any], now: float) -> list[str | None]:
-    figures = [f"{facts[key]:,}" for key in (*STATES, "rows", "quarantined")]
+def _row(facts: dict[str, Any], counts: list[str], now: float) -> list[str | None]:
+    figures = [f"{facts[key]:,}" for key in counts]
     committed = facts["committed"]
     return [facts["table"], *figures, ago(now - committed) if committed else "not yet"]
 
@@ -75,4 +81,6 @@ def _steps(session: Session, found: list[dict[str, Any]]) -> list[str]:
         steps.append(session.query("SELECT * FROM penstock.dead_letters"))
     if any(facts["quarantined"] for facts in found):
         steps.append(session.query("SELECT * FROM penstock.quarantine"))
+    if any(facts[WARNED] for facts in found):
+        steps.append(session.query("SELECT * FROM penstock.warnings"))
     return steps

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from penstock.declaration.model import Declaration
+
+BESIDE = ("on_breach", "when", "name")
+"""Keys of a check that say nothing of rows."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -12,8 +16,18 @@ def json_schema() -> dict[str, Any]:
     schema = Declaration.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "Penstock lake"
-    step = schema["$defs"]["Step"]
+    step, check = schema["$defs"]["Step"], schema["$defs"]["Check"]
     step["minProperties"] = step["maxProperties"] = 1
-    for field in step["properties"].values():
-        field.pop("default", None)
+    _must_hold_something(step["properties"].values())
+    kinds = {key: field for key, field in check["properties"].items() if key not in BESIDE}
+    check["oneOf"] = [{"required": [kind]} for kind in kinds]
+    _must_hold_something(kinds.values())
     return schema
+
+
+def _must_hold_something(fields: Iterable[dict[str, Any]]) -> None:
+    """Leave out null, which models give to what is not there."""
+    for field in fields:
+        field.pop("default", None)
+        forms = [form for form in field.pop("anyOf", ()) if form != {"type": "null"}]
+        field.update({"anyOf": forms} if len(forms) > 1 else dict(*forms))

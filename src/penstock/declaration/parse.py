@@ -1,13 +1,14 @@
 """YAML with positions: a document becomes plain values plus the place of every key and value.
 
 PyYAML's `compose` (C loader where it is built in) gives nodes with marks. Scalars follow YAML 1.2's core rules: `no`,
-`on` and `02:00` are text, only `true` and `false` are booleans. A key that stands twice is an error.
+`on` and `02:00` are text, only `true` and `false` are booleans. A key that stands twice is an error, and so is a text
+in parentheses that YAML cuts at its comma, as in `{price: round(x, 2)}`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +92,7 @@ def _syntax_problem(file: str, error: yaml.MarkedYAMLError) -> Problem:
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     reason = error.problem or error.context or "cannot be read"
     hint = "; indent with spaces, not tabs" if "\\t" in repr(reason) else ""
+    hint = hint or ("; between { and } put texts with quotes or braces in quotes" if "or '}'" in reason else "")
     return Problem(file, line, column, "", f"not valid YAML: {reason}{hint}")
 
 
@@ -102,7 +104,7 @@ class _Builder:
         self._environment = environment
 
     def build(self, node: yaml.Node, path: Path) -> Any:
-        self._document.values[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        self._document.values[path] = _place(node)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -111,8 +113,8 @@ class _Builder:
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        for key_node, value_node, cut in _entries(node):
+            place = _place(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
                 self._report(place, path, "a key must be plain text")
                 continue
@@ -122,7 +124,12 @@ class _Builder:
                 self._report(place, (*path, key), f'the key "{key}" stands twice; the first is at line {first}')
                 continue
             self._document.keys[(*path, key)] = place
-            result[key] = self.build(value_node, (*path, key))
+            result[key] = cut or self.build(value_node, (*path, key))
+            if cut:
+                self._document.values[(*path, key)] = place = _place(value_node)
+                quoted = f"'{cut}'" if '"' in cut else f'"{cut}"'
+                text = f"is cut at the comma, which ends an entry between {{ and }}; put it in quotes: {quoted}"
+                self._report(place, (*path, key), text)
         return result
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
@@ -160,3 +167,36 @@ class _Builder:
 
     def _report(self, place: Place, path: Path, text: str) -> None:
         self._document.problems.append(Problem(self._document.file, *place, dotted(path), text))
+
+
+def _place(node: yaml.Node) -> Place:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _entries(node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node, str]]:
+    """The entries of a mapping; those into which YAML cut one text in parentheses are one, with the whole text."""
+    entries = list(node.value)
+    while entries:
+        key, value = entries.pop(0)
+        text, parts = str(value.value), 0
+        if node.flow_style and _is_plain(value):
+            while _is_open(text) and parts < len(entries) and _is_rest(*entries[parts]):
+                text, parts = f"{text}, {entries[parts][0].value}", parts + 1
+        if parts and not _is_open(text):
+            del entries[:parts]
+            yield key, value, text
+        else:
+            yield key, value, ""
+
+
+def _is_plain(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and not node.style
+
+
+def _is_open(text: str) -> bool:
+    return text.count("(") > text.count(")")
+
+
+def _is_rest(key: yaml.Node, value: yaml.Node) -> bool:
+    """Whether an entry is only a key, without a colon."""
+    return _is_plain(key) and value.value == "" and value.start_mark.index == key.end_mark.index

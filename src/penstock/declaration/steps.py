@@ -3,84 +3,59 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from penstock.declaration.strict import ColumnList, Expression, Number, Scalar, Strict, TypeName
+from penstock.declaration.checks import pattern_problem
+from penstock.declaration.parse_rule import ParseRule, ParseType
+from penstock.declaration.strict import ColumnList, Expression, Scalar, Strict, TypeName
+from penstock.naming import literal
 
-ParseType = Literal["date", "timestamp", "timestamptz", "time", "integer", "double", "decimal", "boolean"]
 Otherwise = Literal["quarantine", "null", "keep"]
-_TIMES = ("date", "timestamp", "timestamptz", "time")
-_NUMBERS = ("integer", "double", "decimal")
+_REWRITE = re.compile(r"\\(.?)", re.DOTALL)
+_KEYS_OF_MAP = ("values", "ignore_case", "otherwise")
+LARGEST = 2**63 - 1
+DIGITS = tuple("0123456789")
+MOST_GROUPS = 1_000
+
+
+Bound = int | Annotated[float, Field(allow_inf_nan=False)] | None
 
 
 def _pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        message = f'"{value}" is not a regular expression: {error}'
-        raise ValueError(message) from None
+    problem = pattern_problem(value)
+    if problem is not None:
+        message = f'"{value}" is not a regular expression (RE2): {problem}'
+        raise ValueError(message)
     return value
 
 
-class ParseRule(Strict):
-    """How the text of one column is read."""
+def _columns(value: Any) -> Any:
+    """Names of new columns: none twice, upper and lower case alike."""
+    lower = [name.lower() for name in value] if isinstance(value, list) else []
+    twice = next((name for name in lower if lower.count(name) > 1), None)
+    if twice is not None:
+        message = f'two of the new columns are called "{twice}"'
+        raise ValueError(message)
+    return value
 
-    type: ParseType
-    """What the text stands for."""
-    format: str | Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=["%d/%m/%Y"])
-    """For dates and timestamps: one layout in strptime's letters, such as `%d/%m/%Y`, or a list of them; the first
-    that fits a value is taken. `iso` stands for ISO 8601, which is also meant when left out."""
-    zone: str | None = Field(default=None, examples=["Europe/Paris"])
-    """For `timestamptz`: the time zone of values that name none."""
-    locale: Literal["en", "fr", "de", "ch"] | None = None
-    """For numbers: how they are written. `en` 1,234.5; `fr` 1 234,5; `de` 1.234,5; `ch` 1'234.5."""
-    decimal: str | None = Field(default=None, min_length=1, max_length=1)
-    """For numbers: the decimal mark, where no locale fits."""
-    thousands: str | None = Field(default=None, min_length=1, max_length=1)
-    """For numbers: the mark between groups of three digits, where no locale fits."""
-    units: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["m²", "m2"]])
-    """For numbers: units or currency signs that may stand before or after the number; they are taken off."""
-    precision: int | None = Field(default=None, ge=1, le=38)
-    """For `decimal`: digits in all; 18 when left out."""
-    scale: int | None = Field(default=None, ge=0, le=38)
-    """For `decimal`: digits after the decimal mark; 2 when left out."""
-    true: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["oui", "o", "1"]])
-    """For booleans: the words for true, upper and lower case alike."""
-    false: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["non", "n", "0"]])
-    """For booleans: the words for false."""
-    nulls: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["n/a", "-"]])
-    """Texts that stand for no value; upper and lower case alike."""
-    otherwise: Literal["quarantine", "null"] = "quarantine"
-    """What a text that cannot be read does: send its row to `quarantine`, or become `null` (counted as a warning)."""
 
-    @model_validator(mode="after")
-    def _fits_its_type(self) -> ParseRule:
-        only = {
-            "format": _TIMES,
-            "zone": ("timestamptz",),
-            "locale": _NUMBERS,
-            "decimal": _NUMBERS,
-            "thousands": _NUMBERS,
-            "units": _NUMBERS,
-            "precision": ("decimal",),
-            "scale": ("decimal",),
-            "true": ("boolean",),
-            "false": ("boolean",),
-        }
-        for key, types in only.items():
-            if getattr(self, key) is not None and self.type not in types:
-                message = f"{key} goes with {' and '.join(types)}, not with {self.type}"
-                raise ValueError(message)
-        if self.locale is not None and (self.decimal is not None or self.thousands is not None):
-            message = "locale says how decimal and thousands are written; give one or the other"
-            raise ValueError(message)
-        if (self.true is None) != (self.false is None):
-            message = "words for true need words for false, and the other way round"
-            raise ValueError(message)
-        return self
+@cache
+def groups_of(pattern: str) -> int:
+    """How many groups a sound regular expression has, as the engine counts them."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        for count in range(1, MOST_GROUPS + 1):
+            names = [f"g{at}" for at in range(count)]
+            try:
+                connection.execute(f"SELECT regexp_extract('', {literal(pattern)}, {names})")
+            except duckdb.BinderException:
+                return count - 1
+    return MOST_GROUPS
 
 
 class Bucket(Strict):
@@ -119,7 +94,37 @@ class Map(Strict):
     ignore_case: bool = False
     """Whether upper and lower case are alike."""
     otherwise: Otherwise = "keep"
-    """What a value that is not listed does: `keep` stays as it is, `null`, or its row goes to `quarantine`."""
+    """What a value that is not listed does: `keep` stays as it is, `null` (counted as a warning), or its row goes to
+    `quarantine`."""
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Map:
+        problem = _map_problem(self.values) or (self._alike() if self.ignore_case else None)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    def _alike(self) -> str | None:
+        lower: dict[str, str] = {}
+        for text, value in self.values.items():
+            other = lower.setdefault(text.lower(), text)
+            if self.values[other] != value:
+                return f'"{other}" and "{text}" are alike where case is ignored, and become different values'
+        return None
+
+
+def _map_problem(values: dict[str, Scalar | None]) -> str | None:
+    kinds = {_kind(value): value for value in values.values() if value is not None}
+    if len(kinds) > 1 and set(kinds) != {"an integer", "a number"}:
+        (first, one), (second, other) = list(kinds.items())[:2]
+        return f"the new values are of two types: {first} ({one}) and {second} ({other})"
+    large = next((v for v in values.values() if isinstance(v, int) and not -LARGEST - 1 <= v <= LARGEST), None)
+    return None if large is None else f"{large} is too large for an integer"
+
+
+def _kind(value: Scalar) -> str:
+    kinds = {bool: "true or false", int: "an integer", float: "a number"}
+    return kinds.get(type(value), "a text")
 
 
 class Replace(Strict):
@@ -128,9 +133,19 @@ class Replace(Strict):
     pattern: Annotated[str, Field(min_length=1)]
     """A regular expression (RE2)."""
     by: str
-    r"""What each match becomes; `\1` is the first group."""
+    r"""What each match becomes; `\1` is the first group, `\0` the whole match, `\\` a backslash."""
 
     _check = field_validator("pattern")(_pattern)
+
+    @model_validator(mode="after")
+    def _groups_are_there(self) -> Replace:
+        groups = groups_of(self.pattern)
+        for escaped in _REWRITE.findall(self.by):
+            if escaped != "\\" and not (escaped in DIGITS and int(escaped) <= groups):
+                most = f"\\0 to \\{min(groups, 9)}" if groups else "\\0"
+                message = f'"{self.by}" holds \\{escaped}; the pattern has {most}, and a backslash is written twice'
+                raise ValueError(message)
+        return self
 
 
 class Extract(Strict):
@@ -141,15 +156,17 @@ class Extract(Strict):
     pattern: Annotated[str, Field(min_length=1)]
     """A regular expression (RE2) with a group for each new column; it may match anywhere in the text."""
     into: ColumnList
-    """The new columns, one for each group; null where the text is null or a group takes no part."""
+    """The new columns, one for each group; null where the text is null, or a group is empty or takes no part."""
     otherwise: Literal["quarantine", "null"] = "quarantine"
-    """What a text that does not match does: send its row to `quarantine`, or give `null` in every new column."""
+    """What a text that does not match does: send its row to `quarantine`, or give `null` in every new column (counted
+    as a warning)."""
 
     _check = field_validator("pattern")(_pattern)
+    _differ = field_validator("into")(_columns)
 
     @model_validator(mode="after")
     def _a_group_each(self) -> Extract:
-        groups = re.compile(self.pattern).groups
+        groups = groups_of(self.pattern)
         if groups != len(self.into):
             message = f"the pattern has {groups} groups, and {len(self.into)} columns are named; each group fills one"
             raise ValueError(message)
@@ -164,10 +181,13 @@ class Split(Strict):
     on: Annotated[str, Field(min_length=1)]
     """The separator, as it stands."""
     into: str | ColumnList
-    """One name: a column that holds the list of parts. A list of names: a column for each part."""
+    """One name: a column that holds the list of parts. A list of names: a column for each part. An empty part is
+    null."""
     otherwise: Literal["quarantine", "null"] = "quarantine"
     """With a list of names, what a text with another number of parts does: send its row to `quarantine`, or give
-    `null` in every new column."""
+    `null` in every new column (counted as a warning)."""
+
+    _differ = field_validator("into")(_columns)
 
 
 class Explode(Strict):
@@ -209,7 +229,7 @@ class Hash(Strict):
 
 
 class Mask(Strict):
-    """Hide the characters of a text."""
+    """Hide the characters of a text; one that is not longer than what would be shown is hidden whole."""
 
     keep_first: Annotated[int, Field(ge=0)] = 0
     """Characters shown at the start."""
@@ -225,7 +245,7 @@ class Step(Strict):
     parse: dict[str, ParseType | ParseRule] | None = Field(
         default=None, min_length=1, examples=[{"ordered_at": {"type": "date", "format": "%d/%m/%Y"}}]
     )
-    """Read the text of columns as dates, timestamps, numbers or booleans. Text that cannot be read sends its row to
+    """Read the text of columns as dates, times, numbers or booleans. Text that cannot be read sends its row to
     quarantine; an empty value stays null."""
     derive: dict[str, Expression] | None = Field(
         default=None, min_length=1, examples=[{"year": "year(date_consultation)"}]
@@ -271,7 +291,7 @@ class Step(Strict):
     """Make a row of each element of a list; a row whose list is null or empty stays one row, with null."""
     dedupe: Dedupe | None = None
     """Keep one row of those with equal keys, within one file; drop, and count, the others."""
-    clip: dict[str, Annotated[list[Number | None], Field(min_length=2, max_length=2)]] | None = Field(
+    clip: dict[str, Annotated[list[Bound], Field(min_length=2, max_length=2)]] | None = Field(
         default=None, min_length=1, examples=[{"age": [0, 120]}]
     )
     """Move numbers outside a range to its nearest end; `null` for an open end."""
@@ -293,9 +313,23 @@ class Step(Strict):
             raise ValueError(message)
         return rename
 
+    @field_validator("map")
+    @classmethod
+    def _short_maps(cls, rules: dict[str, Any] | None) -> dict[str, Any] | None:
+        for rule in (rules or {}).values():
+            values = {} if isinstance(rule, Map) else rule
+            key = next((key for key in _KEYS_OF_MAP if key in values), None)
+            if key is not None:
+                message = f'"{key}" stands among the values; write them below values: {{...}}, and {key} beside it'
+                raise ValueError(message)
+            problem = _map_problem(values)
+            if problem is not None:
+                raise ValueError(problem)
+        return rules
+
     @field_validator("clip")
     @classmethod
-    def _range(cls, clip: dict[str, list[float | None]] | None) -> dict[str, list[float | None]] | None:
+    def _range(cls, clip: dict[str, list[Bound]] | None) -> dict[str, list[Bound]] | None:
         for low, high in (clip or {}).values():
             if low is None and high is None:
                 message = "a range needs at least one end"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +22,10 @@ from penstock.engines.engine import (
     FATE,
     ORDINAL,
     PLACE,
+    ROW,
     SOURCE,
     Rejected,
+    Rule,
     SetAside,
     Source,
     Work,
@@ -32,8 +33,8 @@ from penstock.engines.engine import (
     flag_column,
     raw_column,
 )
-from penstock.errors import BadFileError, ExpressionError
-from penstock.formats import holds_sql
+from penstock.errors import BadFileError, DamagedFileError, ExpressionError
+from penstock.formats import holds_sql, pointed_sql
 from penstock.naming import identifier, literal
 
 MEMORY = "300MB"
@@ -44,14 +45,14 @@ BUFFER_BYTES = 16_000_000
 FETCH = 2_000
 NOTED_ROWS = 20_000
 EXAMPLES = 1_000
-UNNOTED = ("dropped", "added")
-SCANS = ("READ_CSV", "READ_PARQUET")
+UNNOTED = ("dropped", "added", "consumed")
 NOTE = "penstock"
 NOTE_LEVEL = "WARNING"
+QUOTES = "UNQUOTED VALUE"
 _WORDS = {
     "MISSING COLUMNS": "too few fields",
     "TOO MANY COLUMNS": "too many fields",
-    "UNQUOTED VALUE": "a quote that is not closed, or text after a closing quote",
+    QUOTES: "a quote that is not closed, or text after a closing quote",
     "LINE SIZE OVER MAXIMUM": f"longer than {MAX_LINE_BYTES:,} bytes",
     "INVALID ENCODING": "not UTF-8",
     "INVALID STATE": "quotes that do not match",
@@ -96,7 +97,8 @@ class DuckDBEngine:
     ) -> dict[int, tuple[dict[str, bool], str | None]]:
         """For columns by position: which of the types hold every value of the whole file."""
         asked = [(at, kind) for at, kinds in columns.items() for kind in kinds]
-        holds = {(at, kind): holds_sql(kind, raw_column(at)) for at, kind in asked}
+        decimal = source.dialect.decimal
+        holds = {(at, kind): holds_sql(kind, pointed_sql(kind, raw_column(at), decimal)) for at, kind in asked}
         tests = [
             f"coalesce(bool_and({holds[at, kind]}) FILTER ({raw_column(at)} IS NOT NULL), true)" for at, kind in asked
         ]
@@ -129,7 +131,7 @@ class DuckDBEngine:
         by_rule = self._counts(len(work.rules))
         noted, examples = self._noted(work, by_rule)
         return Written(
-            rows_in=_scanned(profile) + len(rejected),
+            rows_in=work.source.rows if work.source.typed else _scanned(profile) + len(rejected),
             rows_out=int(outcome[1]),
             by_rule=by_rule,
             rejected=rejected,
@@ -171,26 +173,25 @@ class DuckDBEngine:
         finally:
             self._connection.execute(f"SET threads={self._threads}")
 
-    def overlong(self, source: Source) -> tuple[int, str]:
-        """How many lines end in an empty field too many, and one of them; the CSV reader has no option against it."""
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a small SELECT over Parquet files."""
         try:
-            rows = self._connection.execute(_overlong_sql(source)).fetchall()
+            return self._connection.execute(sql).fetchall()
         except duckdb.Error as error:
             raise _translated(error) from error
-        return int(rows[0][0]), str(rows[0][1] or "")
 
     def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
         """The rows that some rules set aside, in file order."""
         wanted = ", ".join(str(rule) for rule in rules)
-        places = ", ".join(PLACE)
-        select = f"SELECT {ORDINAL}, {FATE}, {places}, [{_cells(work)}] FROM ({work.select}) WHERE {FATE} IN ({wanted})"
+        facts = ", ".join([ORDINAL, FATE, *PLACE, ROW])
+        select = f"SELECT {facts}, [{_cells(work)}] FROM ({work.select}) WHERE {FATE} IN ({wanted}) ORDER BY {ORDINAL}"
         sql = _with_source(work.source, select, ordered=True)
         self._connection.execute("SET preserve_insertion_order=true")
         try:
             result = self._connection.execute(sql)
             while rows := result.fetchmany(FETCH):
-                for ordinal, rule, line, offset, length, values in rows:
-                    yield SetAside(ordinal, rule, values, line, offset, length)
+                for ordinal, rule, line, offset, length, made, values in rows:
+                    yield SetAside(ordinal, rule, values, line, offset, length, made)
         except duckdb.Error as error:
             raise _translated(error) from error
         finally:
@@ -218,7 +219,7 @@ class DuckDBEngine:
         if not any(count for rule, count in counts if rule.fate not in UNNOTED):
             return (), ()
         rows = self._connection.execute(f"SELECT message FROM duckdb_logs WHERE type = '{NOTE}'").fetchall()
-        found = [_noted_row(*json.loads(message)) for (message,) in rows]
+        found = sorted((_noted_row(*json.loads(message)) for (message,) in rows), key=lambda row: row.line or 0)
         noted = tuple(row for row in found if work.rules[row.rule].fate == "quarantined")
         examples = tuple(row for row in found if work.rules[row.rule].fate != "quarantined")
         return noted if len(noted) == expected else None, examples
@@ -230,7 +231,11 @@ class DuckDBEngine:
             "any_value(csv_line) FROM reject_errors GROUP BY 1 ORDER BY 1"
         ).fetchall()
         self._forget_rejects()
-        return tuple(_rejected_record(offset, kind, message, raw, width) for offset, kind, message, raw in rows)
+        rejected = tuple(_rejected_record(offset, kind, message, raw, width) for offset, kind, message, raw in rows)
+        swallowed = next((record for record in rejected if record.kind == QUOTES and "\n" in record.raw), None)
+        if swallowed is not None:  # nothing here says which of the lines are rows
+            raise DamagedFileError(f"a quote opens at byte {swallowed.offset} that is never closed")
+        return rejected
 
     def _forget_rejects(self) -> None:
         self._connection.execute("DROP TABLE IF EXISTS reject_errors")
@@ -239,28 +244,29 @@ class DuckDBEngine:
 
 def _read_csv(source: Source) -> str:
     columns = ", ".join(f"{raw_column(at)}: 'VARCHAR'" for at in range(source.width))
+    dialect = source.dialect
+    nulls = ", ".join(literal(text) for text in ("", *dialect.nulls))
     return (
-        f"read_csv({literal(source.path)}, auto_detect=false, header=true, columns={{{columns}}}, "
-        f"delim={literal(source.dialect.delimiter)}, quote={literal(source.dialect.quote)}, "
-        f"escape={literal(source.dialect.quote)}, nullstr='', compression='none', encoding='utf-8', "
-        f"max_line_size={MAX_LINE_BYTES}, buffer_size={BUFFER_BYTES}, store_rejects=true)"
+        f"read_csv({literal(source.path)}, auto_detect=false, header={str(dialect.header > 0).lower()}, "
+        f"skip={dialect.skip}, columns={{{columns}}}, delim={literal(dialect.delimiter)}, "
+        f"quote={literal(dialect.quote)}, escape={literal(dialect.quote)}, nullstr=[{nulls}], compression='none', "
+        f"encoding='utf-8', max_line_size={MAX_LINE_BYTES}, buffer_size={BUFFER_BYTES}, store_rejects=true, "
+        f"parallel={str(source.parallel).lower()})"
     )
 
 
 def _read_parquet(source: Source) -> str:
-    names = source.names or [raw_column(at) for at in range(source.width)]
-    cells = [f"{identifier(name)} AS {raw_column(at)}" for at, name in enumerate(names)]
-    places = [f"file_row_number + 1 AS {PLACE[0]}", *(f"CAST(NULL AS BIGINT) AS {name}" for name in PLACE[1:])]
-    file = f"read_parquet({literal(source.path)}, file_row_number=true)"
-    return f"(SELECT {', '.join([*(places if source.names else PLACE), *cells])} FROM {file})"
+    columns = ", ".join([*PLACE, *(raw_column(at) for at in range(source.width))])
+    return f"(SELECT {columns} FROM ({source.scan or f'FROM read_parquet({literal(source.path)})'}))"
 
 
 def _with_source(source: Source, select: str, *, ordered: bool = False) -> str:
     ordinal = "row_number() OVER ()" if ordered else "CAST(NULL AS BIGINT)"
+    own = f"{ordinal} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}"
     if source.typed:
-        return f"WITH {SOURCE} AS (SELECT {ordinal} AS {ORDINAL}, * FROM {_read_parquet(source)}) {select}"
+        return f"WITH {SOURCE} AS (SELECT {own}, * FROM {_read_parquet(source)}) {select}"
     places = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in PLACE)
-    return f"WITH {SOURCE} AS (SELECT {ordinal} AS {ORDINAL}, {places}, * FROM {_read_csv(source)}) {select}"
+    return f"WITH {SOURCE} AS (SELECT {own}, {places}, * FROM {_read_csv(source)}) {select}"
 
 
 def _copy_sql(work: Work, path: str) -> str:
@@ -280,44 +286,36 @@ def _keeping(work: Work) -> str:
 
     It is one CASE within CASE, because the engine computes both sides of AND and OR, and reorders them.
     """
-    facts = f"{', '.join(f'CAST({name} AS VARCHAR)' for name in PLACE)}, {_cells(work)}"
-    added, warned, lost = "", "", ""
-    for at, rule in enumerate(work.rules):
-        if rule.fate == "added":
-            added += f"WHEN (CASE WHEN {flag_column(at)} THEN {_counting(at)} ELSE false END) THEN false "
-        elif rule.fate == "warned":
-            noting = _noting(at, facts, EXAMPLES)
-            warned += f"WHEN (CASE WHEN {flag_column(at)} THEN {noting} ELSE false END) THEN false "
-        elif rule.fate == "dropped":
-            lost += f"WHEN {FATE} = {at} THEN {_counting(at)} "
-        else:
-            most = NOTED_ROWS if rule.fate == "quarantined" else EXAMPLES
-            lost += f"WHEN {FATE} = {at} THEN {_noting(at, facts, most)} "
+    facts = f"{', '.join(f'CAST({name} AS VARCHAR)' for name in PLACE)}, {ROW}, {_cells(work)}"
+    rules = list(enumerate(work.rules))
+    added = "".join(_flagged(at, _counting(at)) for at, rule in rules if rule.fate == "added")
+    warned = "".join(_flagged(at, _noting(at, facts, EXAMPLES)) for at, rule in rules if rule.fate == "warned")
+    lost = "".join(f"WHEN {FATE} = {at} THEN {_losing(at, rule, facts, warned)} " for at, rule in rules if _loses(rule))
     kept = f"CASE {warned}ELSE true END" if warned else "true"
     return f"CASE {added}WHEN {FATE} IS NULL THEN {kept} {lost}END"
+
+
+def _flagged(rule: int, sql: str) -> str:
+    """A branch of a CASE that computes `sql`, which is false, for flagged rows, and goes on to the next branch."""
+    return f"WHEN (CASE WHEN {flag_column(rule)} THEN {sql} ELSE false END) THEN false "
+
+
+def _loses(rule: Rule) -> bool:
+    return rule.fate not in {"added", "warned"}
+
+
+def _losing(at: int, rule: Rule, facts: str, warned: str) -> str:
+    """SQL that is false, for a row that is not kept."""
+    if rule.fate == "dropped" or (rule.fate == "consumed" and not warned):
+        return _counting(at)
+    if rule.fate == "consumed":  # warnings of earlier rules still speak of the row
+        return f"CASE {warned}ELSE {_counting(at)} END"
+    return _noting(at, facts, NOTED_ROWS if rule.fate == "quarantined" else EXAMPLES)
 
 
 def _cells(work: Work) -> str:
     kind = "CAST({} AS VARCHAR)" if work.source.typed else "{}"
     return ", ".join(kind.format(raw_column(at)) for at in range(work.source.width))
-
-
-def _overlong_sql(source: Source) -> str:
-    """SQL over the file's lines: those that end in a delimiter and hold as many as there are columns."""
-    quote, delimiter = source.dialect.quote, literal(source.dialect.delimiter)
-    enough = f"%{source.dialect.delimiter}" * source.width
-    quoted = literal(f"{re.escape(quote)}[^{re.escape(quote)}]*{re.escape(quote)}")
-    bare = f"CASE WHEN contains(line, {literal(quote)}) THEN regexp_replace(line, {quoted}, '', 'g') ELSE line END"
-    lines = (
-        f"read_csv({literal(source.path)}, auto_detect=false, header=false, columns={{line: 'VARCHAR'}}, delim='\x01', "
-        f"quote='', escape='', compression='none', max_line_size={MAX_LINE_BYTES}, buffer_size={BUFFER_BYTES}, "
-        "ignore_errors=true)"
-    )
-    return (
-        "SELECT count(*), min(line) "
-        f"FROM (SELECT line, {bare} AS bare FROM {lines} WHERE line LIKE {literal(enough)}) "  # quick, for every line
-        f"WHERE length(bare) - length(replace(bare, {delimiter}, '')) = {source.width}"
-    )
 
 
 def _counting(rule: int) -> str:
@@ -335,15 +333,16 @@ def _noting(rule: int, facts: str, most: int) -> str:
     )
 
 
-def _noted_row(rule: str, line: str | None, offset: str | None, length: str | None, *cells: str | None) -> SetAside:
-    place = [int(number) if number is not None else None for number in (line, offset, length)]
-    return SetAside(0, int(rule), list(cells), *place)
+def _noted_row(rule: str, *facts: str | None) -> SetAside:
+    line, offset, length = (int(number) if number is not None else None for number in facts[:3])
+    made, *cells = facts[3:]
+    return SetAside(0, int(rule), cells, line, offset, length, made)
 
 
 def _scanned(profile: dict[str, Any]) -> int:
-    """Records that the scan of the file delivered, from the query's profile."""
+    """Records that the CSV scan delivered, from the query's profile."""
     name = str(profile.get("operator_name") or profile.get("operator_type") or "")
-    own = int(profile.get("operator_cardinality", 0)) if name.strip().startswith(SCANS) else 0
+    own = int(profile.get("operator_cardinality", 0)) if name.strip().startswith("READ_CSV") else 0
     return own + sum(_scanned(child) for child in profile.get("children", []))
 
 
@@ -367,7 +366,7 @@ def _translated(error: duckdb.Error) -> Exception:
     if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
         return error
     if "invalid state" in str(error):
-        return BadFileError(
+        return DamagedFileError(
             "the file cannot be cut into records: it mixes line ends of several kinds, or its quotes do not match",
             hint="write it with one kind of line end and deliver it again",
         )

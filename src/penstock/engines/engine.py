@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from penstock.formats import Dialect
 from penstock.state.store import Column
@@ -15,6 +15,8 @@ SOURCE = "__penstock_source"
 """Name under which the SELECT finds the file's records, with `raw_column(0)`, `raw_column(1)`, ... as text."""
 PLACE = ("__penstock_line", "__penstock_offset", "__penstock_length")
 """Columns of `SOURCE` with the record's line, byte offset and length, where the file was read record by record."""
+ROW = "__penstock_row"
+"""Column of the SELECT with the row as JSON, where a step made the row and no record stands for it; null elsewhere."""
 ORDINAL = "__penstock_ordinal"
 """Column of `SOURCE` with the record's ordinal, from 1, where the engine was asked for it; null elsewhere."""
 
@@ -38,15 +40,20 @@ class Source:
         dialect: How a CSV file is written; of no meaning for Parquet.
         width: Number of columns.
         kinds: DuckDB types of the columns of a Parquet file, in order; empty for CSV, whose cells are all text.
-        names: Names of the columns of a Parquet file that was delivered; empty for one of our own, whose columns are
-            called `raw_column(0)` and so on and are followed by the places of the records.
+        scan: SELECT that gives the file's cells as `raw_column(0)` and so on with `PLACE`; empty where the file has
+            columns of these names, or is CSV.
+        rows: Records of a Parquet file, from its footer.
+        parallel: Whether several threads may read a CSV file: it is proven that every line is a record of full width.
+            Where a line break may stand in quotes or a record may be ragged, DuckDB's threads can lose or make up rows.
     """
 
     path: str
     dialect: Dialect
     width: int
     kinds: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    scan: str = ""
+    rows: int = 0
+    parallel: bool = False
 
     @property
     def typed(self) -> bool:
@@ -54,7 +61,7 @@ class Source:
         return bool(self.kinds)
 
 
-Fate = Literal["dropped", "quarantined", "halted", "warned", "added"]
+Fate = Literal["dropped", "quarantined", "halted", "warned", "added", "consumed"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,8 @@ class Rule:
     Attributes:
         name: Name in the accounting, such as `require diagnostic`.
         fate: `dropped` (counted), `quarantined` (kept aside), `halted` (one such row refuses the whole file), `warned`
-            (the row is kept, and spoken of), `added` (the row is one more than came in).
+            (the row is kept, and spoken of), `added` (the row is one more than came in), `consumed` (a step made other
+            rows of it).
         reason: What is wrong, for people; `{value}` stands for the value found.
         column: The column that is to blame, as the file calls it; None when no single one is.
         cell: The column's position in the file, from 0; None when it is not the file's.
@@ -84,7 +92,7 @@ class Work:
     Attributes:
         source: The file.
         select: SELECT over `SOURCE` that gives `columns` by name, `FATE`, the flags of rules that need one, and the
-            file's own columns with `ORDINAL` and `PLACE`.
+            file's own columns with `ORDINAL`, `PLACE` and `ROW`.
         columns: What is written, with field ids and stored types.
         rules: Meaning of the numbers in `FATE`.
         ordered: Whether the SELECT needs `ORDINAL`, which keeps the engine from reading in any order it likes.
@@ -125,14 +133,16 @@ class SetAside:
         line: Its first line, from 1, where the source says so.
         offset: Byte at which it starts, from 0, where the source says so.
         length: Its bytes, where the source says so.
+        made: The row as JSON, where a step made it and no record stands for it.
     """
 
-    ordinal: int
+    ordinal: int | None
     rule: int
     cells: list[str | None]
     line: int | None = None
     offset: int | None = None
     length: int | None = None
+    made: str | None = None
 
 
 @dataclass(frozen=True)
@@ -173,8 +183,8 @@ class Engine(Protocol):
     def write(self, work: Work, path: str) -> Written:
         """Stream what the work keeps into one Parquet file at `path`; memory does not grow with the file."""
 
-    def overlong(self, source: Source) -> tuple[int, str]:
-        """How many lines end in an empty field too many, which readers pass over, and one of them."""
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a small SELECT over Parquet files."""
 
     def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
         """The rows that some of the work's rules set aside, in file order."""

@@ -12,38 +12,18 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from penstock.errors import BadFileError
+from penstock.formats.dialect import RESERVED, Dialect
 from penstock.naming import did_you_mean
 
-RESERVED = "__penstock_"
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 256 * 1024
 SAMPLE_RECORDS = 1000
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a table's CSV files are written.
-
-    Attributes:
-        delimiter: The character between two fields.
-        quote: The character around fields; doubled inside.
-        reason: Why the delimiter was chosen.
-    """
-
-    delimiter: str
-    quote: str = '"'
-    reason: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the table's properties."""
-        return asdict(self)
 
 
 def detect(head: bytes, *, whole: bool, delimiter: str | None = None, quote: str | None = None) -> Dialect:

@@ -80,6 +80,18 @@ def is_type(kind: str, text: str) -> bool:
     return _TESTS[kind](text)
 
 
+def pointed(kind: str, text: str, decimal: str) -> str:
+    """A number's text with a decimal point; a point that is no decimal mark makes the number unreadable."""
+    if kind != "DOUBLE" or decimal == ".":
+        return text
+    return text.translate(str.maketrans({decimal: ".", ".": decimal}))
+
+
+def pointed_sql(kind: str, text: str, decimal: str) -> str:
+    """SQL for what `pointed` gives."""
+    return text if kind != "DOUBLE" or decimal == "." else f"translate({text}, '{decimal}.', '.{decimal}')"
+
+
 def _is_bigint(text: str) -> bool:
     return bool(_INTEGER.fullmatch(text)) and int(text) in _BIGINT and text != "-0"
 

@@ -1,6 +1,16 @@
 """Quality: row accounting, and quarantine for the rows that could not be kept."""
 
 from penstock.quality.accounting import account
-from penstock.quality.quarantine import QUARANTINE_SCHEMA, collect, quarantine_key, write_quarantine
+from penstock.quality.collect import Delivered, collect, first_halted
+from penstock.quality.quarantine import QUARANTINE_SCHEMA, Kept, quarantine_key, write_quarantine
 
-__all__ = ["QUARANTINE_SCHEMA", "account", "collect", "quarantine_key", "write_quarantine"]
+__all__ = [
+    "QUARANTINE_SCHEMA",
+    "Delivered",
+    "Kept",
+    "account",
+    "collect",
+    "first_halted",
+    "quarantine_key",
+    "write_quarantine",
+]

@@ -17,7 +17,7 @@ import duckdb
 
 from penstock.errors import QueryError
 from penstock.naming import DEFAULT_LAYER, TableName, did_you_mean, identifier, literal, printable
-from penstock.queries.system import QUARANTINE, SYSTEM_TABLES, quarantine_sql
+from penstock.queries.system import FATES, SYSTEM_TABLES, quarantine_sql
 from penstock.state import State
 from penstock.storage import Zone
 from penstock.tables import Catalog, scan_sql
@@ -165,10 +165,9 @@ class Asker:
                 connection.execute(f"CREATE VIEW {view} AS {scan_sql(head)}")
 
     def _open_system_table(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-        if name == QUARANTINE:
-            connection.execute(
-                f"CREATE VIEW {SYSTEM_LAYER}.{QUARANTINE} AS {quarantine_sql(self._state, self._processed)}"
-            )
+        if name in FATES:
+            rows = quarantine_sql(self._state, self._processed, FATES[name])
+            connection.execute(f"CREATE VIEW {SYSTEM_LAYER}.{name} AS {rows}")
         elif name in SYSTEM_TABLES:
             table = SYSTEM_TABLES[name]
             columns = ", ".join(f"{identifier(column)} {kind}" for column, kind in table.columns)
@@ -183,7 +182,7 @@ class Asker:
         connection.execute("SET lock_configuration=true")
 
     def _known_names(self) -> list[str]:
-        own = [f"{SYSTEM_LAYER}.{name}" for name in [*SYSTEM_TABLES, QUARANTINE]]
+        own = [f"{SYSTEM_LAYER}.{name}" for name in [*SYSTEM_TABLES, *FATES]]
         return [*map(str, self._catalog.tables()), *own]
 
 

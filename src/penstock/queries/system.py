@@ -69,6 +69,24 @@ def _runs(state: State, _catalog: Catalog) -> Iterator[Row]:
         )
 
 
+def _checks(state: State, _catalog: Catalog) -> Iterator[Row]:
+    for found in state.checks.list():
+        yield (
+            str(found.table),
+            found.file,
+            found.run,
+            found.name,
+            found.kind,
+            found.when,
+            found.on_breach,
+            found.result,
+            found.rows,
+            found.breaches,
+            found.reason,
+            iso(found.at),
+        )
+
+
 def _dead_letters(state: State, _catalog: Catalog) -> Iterator[Row]:
     for arrival in state.arrivals.find(states=("dead",)):
         ended = iso(arrival.finished_at) if arrival.finished_at else None
@@ -131,6 +149,24 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
         ),
         _runs,
     ),
+    "checks": SystemTable(
+        "What came of every check for every file, those that held included.",
+        (
+            ("table_name", "VARCHAR"),
+            ("file", "VARCHAR"),
+            ("run", "VARCHAR"),
+            ("check_name", "VARCHAR"),
+            ("kind", "VARCHAR"),
+            ("stage", "VARCHAR"),
+            ("on_breach", "VARCHAR"),
+            ("result", "VARCHAR"),
+            ("rows_in", "BIGINT"),
+            ("breaches", "BIGINT"),
+            ("reason", "VARCHAR"),
+            ("checked", "TIMESTAMP"),
+        ),
+        _checks,
+    ),
     "dead_letters": SystemTable(
         "Arrivals that failed all their attempts, with the reason.",
         (
@@ -170,17 +206,21 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
     ),
 }
 QUARANTINE = "quarantine"
+WARNINGS = "warnings"
+FATES = {QUARANTINE: "quarantined", WARNINGS: "warned"}
+"""Tables whose rows are read from files: what becomes of their rows."""
 QUARANTINE_COLUMNS = QUARANTINE_SCHEMA
 
 
-def quarantine_sql(state: State, processed: Zone) -> str:
-    """SELECT over the quarantined rows of the versions that tables hold now."""
+def quarantine_sql(state: State, processed: Zone, fate: str = "quarantined") -> str:
+    """SELECT over the rows set aside, or kept with a warning, of the versions that tables hold now."""
     files = ", ".join(
         literal(processed.location(quarantine_key(arrival.table, arrival.quarantine_stem)))
         for arrival in state.arrivals.find(states=("finished",))
         if arrival.quarantine_stem
     )
     if files:
-        return f"SELECT * FROM read_parquet([{files}])"
+        names = ", ".join(f'"{name}"' for name, _ in QUARANTINE_COLUMNS)
+        return f"SELECT {names} FROM read_parquet([{files}]) WHERE fate = {literal(fate)}"
     columns = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in QUARANTINE_COLUMNS)
     return f"SELECT {columns} WHERE false"

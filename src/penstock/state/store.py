@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -127,6 +128,39 @@ class Run:
     error: str | None = None
 
 
+CheckResult = Literal["held", "warned", "quarantined", "halted"]
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """What came of one check for one file in one run.
+
+    Attributes:
+        name: The check's name, unlike that of the table's others.
+        rows: Rows that the file held.
+        breaches: Rows that broke it; 1 for a file that broke it as a whole.
+        reason: What was wrong; None when nothing was.
+    """
+
+    run: str
+    table: TableName
+    file: str
+    name: str
+    kind: str
+    on_breach: str
+    when: str
+    rows: int
+    breaches: int
+    at: float
+    reason: str | None = None
+
+    @property
+    def result(self) -> CheckResult:
+        """What was done about it."""
+        done: dict[str, CheckResult] = {"warn": "warned", "quarantine": "quarantined", "halt": "halted"}
+        return done[self.on_breach] if self.breaches else "held"
+
+
 @dataclass(frozen=True)
 class LiveFile:
     """A data file of a table's current snapshot."""
@@ -143,11 +177,20 @@ class LiveFile:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: Iceberg field id, name, DuckDB type."""
+    """A column of a table.
+
+    Attributes:
+        id: Iceberg field id.
+        name: Its name.
+        type: DuckDB type.
+        nested: Field ids of what the type is made of, each before those of its own parts: fields of a struct, the
+            element of a list, key and value of a map.
+    """
 
     id: int
     name: str
     type: str
+    nested: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,6 +254,12 @@ class Arrivals(Protocol):
     def requeue(self, arrival: Arrival, generation: int) -> None:
         """Make an arrival wait again, with no attempts counted; a higher generation processes the same content anew."""
 
+    def requarantine(self, arrival: Arrival, stem: str | None) -> bool:
+        """Name the file of an arrival's quarantined rows anew, None for no file.
+
+        False, and nothing is changed, unless the arrival still is what `arrival` says.
+        """
+
 
 class Leases(Protocol):
     """Rights to do something alone."""
@@ -238,6 +287,18 @@ class Runs(Protocol):
         """Newest first."""
 
 
+class Checks(Protocol):
+    """What came of checks, those that held included."""
+
+    def add(self, outcomes: Iterable[CheckOutcome]) -> None:
+        """Keep outcomes of one run; one that is kept already is replaced."""
+
+    def list(
+        self, table: TableName | None = None, run: str | None = None, limit: int = 1_000_000
+    ) -> list[CheckOutcome]:
+        """Newest run first, within a run in the order in which they were added."""
+
+
 class Heads(Protocol):
     """Cache of what tables hold, keyed by the catalog's pointer. Losing it costs time, never truth."""
 
@@ -262,6 +323,10 @@ class State(Protocol):
     @property
     def runs(self) -> Runs:
         """The ledger of runs."""
+
+    @property
+    def checks(self) -> Checks:
+        """What came of checks."""
 
     @property
     def heads(self) -> Heads:

@@ -6,12 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from penstock.declaration import Step
+from penstock.declaration import Check, Hash, Map, Step
 from penstock.engines import Rule
+from penstock.steps.checks import apply_checks, needs_order
 from penstock.steps.columns import drop, keep, rename
+from penstock.steps.declared import clip, fill, map_values
 from penstock.steps.frame import Field, Frame, TypesOf, source_frame
+from penstock.steps.parsing import cast, parse
+from penstock.steps.reshape import dedupe, explode, select
 from penstock.steps.rows import filter_rows, require
-from penstock.steps.values import bucket, cast, derive, parse, typed
+from penstock.steps.source_types import SourceColumn, typed
+from penstock.steps.texts import case, extract, hash_values, mask, replace_matches, split, trim
+from penstock.steps.values import bucket, derive
+from penstock.tables.others import Others, no_others
 
 STEPS: dict[str, Callable[[Frame, Any], Frame]] = {
     "parse": parse,
@@ -23,7 +30,21 @@ STEPS: dict[str, Callable[[Frame, Any], Frame]] = {
     "drop": drop,
     "filter": filter_rows,
     "cast": cast,
+    "fill": fill,
+    "trim": trim,
+    "case": case,
+    "map": map_values,
+    "replace": replace_matches,
+    "extract": extract,
+    "split": split,
+    "clip": clip,
+    "hash": hash_values,
+    "mask": mask,
+    "dedupe": dedupe,
+    "explode": explode,
+    "sql": select,
 }
+OPAQUE = ("sql", "python")
 
 
 @dataclass(frozen=True)
@@ -33,35 +54,70 @@ class Compiled:
     select: str
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...]
+    ordered: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a table's steps is compiled, and the checks at its ends.
+
+    Attributes:
+        first: Number of the part's first step among all of the table's.
+        before: Whether it starts at the file, so that columns get their types and checks look at them.
+        after: Whether it ends at the table.
+        checks: What is declared.
+        others: Gives other tables, and the table itself beside the file at hand.
+        unique: Whether `unique` after the steps is looked at in the SELECT.
+    """
+
+    first: int = 0
+    before: bool = True
+    after: bool = True
+    checks: tuple[Check, ...] = ()
+    others: Others = no_others
+    unique: bool = True
+
+
+WHOLE = Part()
 
 
 def compile_steps(
     table: str,
     steps: list[Step],
-    columns: list[tuple[str, str, int | None]],
+    columns: list[SourceColumn],
     width: int,
     types_of: TypesOf,
     *,
     guarded: bool = False,
+    kinds: tuple[str, ...] = (),
+    part: Part = WHOLE,
 ) -> Compiled:
     """Compile a table's steps.
 
     Args:
         table: Name of the table, for errors.
         steps: What is declared, in order.
-        columns: The files' columns: name, type, position in this file (None where it lacks the column).
+        columns: The files' columns.
         width: Number of columns of this file.
         types_of: Asks the engine for the types of a SELECT's columns.
         guarded: Whether a row for which an expression fails is set aside; otherwise the whole query fails.
+        kinds: DuckDB types of the file's cells; empty where all are text.
+        part: Which part of the table's steps these are, and its checks.
 
     Raises:
-        BadFileError: A step needs a column that is not there.
+        BadFileError: A step or check needs a column that is not there.
     """
-    frame = typed(source_frame(width, types_of, guarded=guarded), columns)
-    for at, step in enumerate(steps):
+    checks = list(part.checks)
+    frame = typed(replace(source_frame(width, types_of, guarded=guarded), kinds=kinds), columns)
+    if part.before:
+        frame = apply_checks(frame, table, checks, "before", part.others)
+    for at, step in enumerate(steps, start=part.first):
         placed = replace(frame, place=f"tables.{table}.steps[{at}].{step.kind}")
         frame = STEPS[step.kind](placed, step.body)
-    return Compiled(frame.select, frame.fields, frame.rules)
+    if part.after:
+        frame = apply_checks(frame, table, checks, "after", part.others, unique=part.unique)
+    ordered = frame.ordered or needs_order(checks, unique=part.unique)
+    return Compiled(frame.select, frame.fields, frame.rules, ordered)
 
 
 def text_columns(steps: list[Step]) -> set[str]:
@@ -72,10 +128,42 @@ def text_columns(steps: list[Step]) -> set[str]:
     for step in steps:
         if step.kind == "rename":
             names |= {new.lower(): names.get(old.lower(), old.lower()) for old, new in step.body.items()}
-        elif step.kind in {"parse", "cast"}:
-            found |= {names.get(name.lower(), name.lower()) for name in step.body} - touched
         elif step.kind == "derive":
             touched |= {name.lower() for name in step.body}
         elif step.kind == "bucket":
             touched.add(step.body.into.lower())
+        elif step.kind in OPAQUE:
+            return found  # what comes after may be made of other columns altogether
+        else:
+            found |= {names.get(name.lower(), name.lower()) for name in _texts_of(step)} - touched
+            touched |= {name.lower() for name in _made_by(step)}
     return found
+
+
+def _texts_of(step: Step) -> list[str]:
+    """Columns that a step takes for text, whatever their values look like."""
+    match step.kind:
+        case "parse" | "cast" | "trim" | "case" | "replace" | "mask":
+            return list(step.body)
+        case "hash":
+            return list(step.body.columns) if isinstance(step.body, Hash) else list(step.body)
+        case "extract" | "split":
+            return [step.body.column]
+        case "explode":
+            return [step.body.column] if step.body.on is not None else []
+        case "map":
+            return [name for name, rule in step.body.items() if _reads_text(rule)]
+    return []
+
+
+def _reads_text(rule: Map | dict[str, Any]) -> bool:
+    """Whether what `map` looks up is text: it is, unless values of another type are to stay beside the new ones."""
+    values, otherwise = (rule.values, rule.otherwise) if isinstance(rule, Map) else (rule, "keep")
+    return otherwise != "keep" or any(isinstance(value, str) for value in values.values())
+
+
+def _made_by(step: Step) -> list[str]:
+    """Columns that hold something else after the step."""
+    if step.kind not in {"extract", "split"}:
+        return []
+    return [step.body.into] if isinstance(step.body.into, str) else list(step.body.into)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from penstock.engines import FATE, ORDINAL, PLACE, SOURCE, Rule, flag_column, raw_column
+from penstock.engines import FATE, ORDINAL, PLACE, ROW, SOURCE, Rule, flag_column, raw_column
 from penstock.errors import BadFileError
 from penstock.formats import RESERVED
 from penstock.naming import did_you_mean, identifier
@@ -19,7 +19,7 @@ class Field:
     Attributes:
         name: Its name now.
         type: Its DuckDB type; None when only the engine can tell.
-        cell: Position in the file of the column it still carries unchanged, from 0; None for any other.
+        cell: Position in the file, from 0, of the cell that its values are read from, one for one; None for any other.
         origin: Name of that column in the file.
     """
 
@@ -42,6 +42,8 @@ class Frame:
         guarded: Whether expressions are computed so that a failure sets its row aside instead of ending the query.
             That costs time, so it is only done for files in which an expression failed.
         place: Which step is being compiled, for errors.
+        ordered: Whether the SELECT needs the ordinals of records.
+        kinds: DuckDB types of the file's cells; empty where all are text.
     """
 
     select: str
@@ -51,6 +53,8 @@ class Frame:
     types_of: TypesOf
     guarded: bool = False
     place: str = ""
+    ordered: bool = False
+    kinds: tuple[str, ...] = ()
 
     def find(self, name: str) -> Field:
         """The field called `name`, upper and lower case alike.
@@ -107,14 +111,13 @@ class Frame:
 
     def with_field(self, new: Field, sql: str) -> Frame:
         """Compute a column from the live rows' values; replaces the field of the same name in its place."""
-        old = [field.name.lower() for field in self.fields]
-        live = f"CASE WHEN {FATE} IS NULL THEN {sql} END"
-        if new.name.lower() in old:
-            at = old.index(new.name.lower())
-            fields = (*self.fields[:at], new, *self.fields[at + 1 :])
-        else:
-            fields = (*self.fields, new)
-        return self.layer(fields, {new.name: live})
+        return self.with_fields([(new, sql)])
+
+    def with_fields(self, new: list[tuple[Field, str]]) -> Frame:
+        """Compute columns in one SELECT, all of them from the values before it; see `with_field`."""
+        fields = {field.name.lower(): field for field in self.fields} | {field.name.lower(): field for field, _ in new}
+        changed = {field.name: f"CASE WHEN {FATE} IS NULL THEN {sql} END" for field, sql in new}
+        return self.layer(tuple(fields.values()), changed)
 
     def without(self, *names: str) -> Frame:
         """Leave fields out."""
@@ -144,7 +147,7 @@ class Frame:
 
 def carried(width: int) -> list[str]:
     """Columns that every SELECT hands on: where a record stands, and its cells."""
-    return [ORDINAL, *PLACE, *(raw_column(at) for at in range(width))]
+    return [ORDINAL, *PLACE, ROW, *(raw_column(at) for at in range(width))]
 
 
 def source_frame(width: int, types_of: TypesOf, *, guarded: bool) -> Frame:

@@ -1,20 +1,30 @@
 """Tables: Apache Iceberg metadata, atomic commits, and how rows are read."""
 
-from penstock.tables.catalog import Catalog, Change, DataFile
+from penstock.tables.catalog import Catalog, Change, DataFile, Evolution
 from penstock.tables.commit import Committed, Staged, commit_group
+from penstock.tables.evolve import HISTORY, evolved_columns, inexact_sql, rewritten_type, with_history
 from penstock.tables.local import LocalCatalog
 from penstock.tables.read import scan_sql
-from penstock.tables.types import column_type, storage_type
+from penstock.tables.types import column_type, field_ids_sql, planned_columns, storage_type, widened_type
 
 __all__ = [
+    "HISTORY",
     "Catalog",
     "Change",
     "Committed",
     "DataFile",
+    "Evolution",
     "LocalCatalog",
     "Staged",
     "column_type",
     "commit_group",
+    "evolved_columns",
+    "field_ids_sql",
+    "inexact_sql",
+    "planned_columns",
+    "rewritten_type",
     "scan_sql",
     "storage_type",
+    "widened_type",
+    "with_history",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from penstock.naming import TableName
@@ -36,6 +36,25 @@ class Change:
     summary: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Evolution:
+    """A change of a table's columns: one step, atomic.
+
+    Attributes:
+        columns: Names and stored types of columns that are new, grown or replaced, in the order of their ids.
+        replaced: Names of columns that give way to one of `columns` with the same name and a new id.
+        rewritten: By the path of each live file, the file that takes its place; empty where old files stay as they are.
+        properties: Properties to set.
+        history: Changes to remember, plain values without the schema's id.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    replaced: tuple[str, ...] = ()
+    rewritten: Mapping[str, DataFile] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[Mapping[str, Any], ...] = ()
+
+
 class Catalog(Protocol):
     """Knows the tables and moves them from one state to the next, atomically."""
 
@@ -55,7 +74,19 @@ class Catalog(Protocol):
         """Make a table with columns (name, stored DuckDB type). Raises PlanOutdatedError when it exists."""
 
     def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
-        """Add nullable columns and set properties. Raises PlanOutdatedError when the table has moved on."""
+        """Add nullable columns, give columns that are there their wider type, and set properties.
+
+        A struct gets the fields that it lacks, after its own; they are null in older rows. Ids are those that
+        `planned_columns` tells. Raises PlanOutdatedError when the table has moved on.
+        """
+
+    def evolve(self, base: Head, evolution: Evolution) -> Head:
+        """Change a table's columns, rewritten files included, in one step.
+
+        A replaced column stands where the old one stood; its values are those of the rewritten files, and null where
+        old files stay. Ids are those that `evolved_columns` tells. Raises PlanOutdatedError when the table has moved
+        on: nothing was changed.
+        """
 
     def commit(self, change: Change) -> Head:
         """Apply a change as one snapshot, atomically; one attempt.

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock.clock import Clock
-from penstock.errors import CommitConflictError, PenstockError
-from penstock.naming import ArrivalName, TableName
+from penstock.errors import CommitConflictError, PenstockError, SupersededError
+from penstock.naming import ArrivalName, TableName, part_of
 from penstock.state import Head, LiveFile
 from penstock.tables.catalog import Catalog, Change, DataFile
 
@@ -31,11 +31,14 @@ class Staged:
         arrival: Whose rows.
         files: Published data files; none when no row was left.
         on_reupload: `replace`, `append` or `ignore` rows of other versions of the same key.
+        part: Number of what is added to the arrival's rows: rows that came back from quarantine. None for the arrival
+            itself.
     """
 
     arrival: ArrivalName
     files: tuple[DataFile, ...]
     on_reupload: str = "replace"
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,14 @@ def commit_group(
 
 
 def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[ArrivalName]]:
-    """Work out, purely, what is missing in `head` for the group to be in it exactly once."""
+    """Work out, purely, what is missing in `head` for the group to be in it exactly once.
+
+    An arrival replaces earlier rows of its key, parts included. A part replaces nothing: it stands beside the rows of
+    its own arrival, and only while that arrival is what the table holds of the key.
+
+    Raises:
+        SupersededError: A part's arrival is no longer what the table holds.
+    """
     there: dict[str, list[LiveFile]] = {}
     for file in head.files:
         if file.arrival is not None:
@@ -97,8 +107,8 @@ def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[Arri
     already = set[ArrivalName]()
     for staged in group:
         same_key = there.setdefault(staged.arrival.key_id, [])
-        if any(_holds(file, staged.arrival) for file in same_key) or (same_key and staged.on_reupload == "ignore"):
-            already.add(staged.arrival)
+        if _is_there(same_key, staged):
+            already |= {staged.arrival} if staged.part is None else set()
             continue
         replaced = [file for file in same_key if _gives_way(file, staged)]
         removed += [file.path for file in replaced if added.pop(file.path, None) is None]
@@ -108,21 +118,58 @@ def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[Arri
     return Change(head, tuple(added.values()), tuple(removed), _summary(group)), frozenset(already)
 
 
+def _is_there(same_key: list[LiveFile], staged: Staged) -> bool:
+    """Whether the live files of a key leave nothing to add."""
+    if staged.part is not None:
+        _assert_current(same_key, staged)
+        return any(file.arrival == staged.arrival and part_of(file.path) == staged.part for file in same_key)
+    if any(_holds(file, staged.arrival) for file in same_key):
+        return True
+    versions = {file.arrival.version_id for file in same_key if file.arrival is not None}
+    return staged.on_reupload == "ignore" and bool(versions) and staged.arrival.version_id not in versions
+
+
+def _assert_current(same_key: list[LiveFile], staged: Staged) -> None:
+    """Refuse a part whose arrival gave way to another version, or to the same content processed again."""
+    for file in same_key:
+        there = file.arrival
+        if there is None or there == staged.arrival:
+            continue
+        if staged.on_reupload != "append" or there.version_id == staged.arrival.version_id:
+            message = "the file that the rows came from has been replaced in the table"
+            raise SupersededError(message, hint="export the quarantine again, and correct what is there now")
+
+
 def _holds(file: LiveFile, arrival: ArrivalName) -> bool:
-    """Whether a live file carries the arrival's rows: the same content, processed at least as often."""
+    """Whether a live file shows that an arrival's rows are in: the same content, processed at least as often.
+
+    A part says nothing of the arrival that it belongs to, which may have had no row to keep; only that the ones before
+    it were done.
+    """
     there = file.arrival
-    return there is not None and there.version_id == arrival.version_id and there.generation >= arrival.generation
+    if there is None or there.version_id != arrival.version_id:
+        return False
+    return there.generation > arrival.generation - (part_of(file.path) is None)
 
 
 def _gives_way(file: LiveFile, staged: Staged) -> bool:
-    """Whether a live file of the same key disappears; the same content, processed again, always replaces itself."""
+    """Whether a live file of the same key disappears.
+
+    The same content, processed again, always replaces itself; what was added to the very arrival stays.
+    """
+    if staged.part is not None or file.arrival == staged.arrival:
+        return False
     same_content = file.arrival is not None and file.arrival.version_id == staged.arrival.version_id
     return staged.on_reupload == "replace" or same_content
 
 
 def _summary(group: list[Staged]) -> dict[str, str]:
-    names = ",".join(sorted(str(staged.arrival) for staged in group))
+    names = ",".join(sorted(_named(staged) for staged in group))
     return {"penstock.arrivals": names, "penstock.commit": hashlib.sha256(names.encode()).hexdigest()[:16]}
+
+
+def _named(staged: Staged) -> str:
+    return str(staged.arrival) if staged.part is None else f"{staged.arrival}-{staged.part}"
 
 
 def _landed(catalog: Catalog, table: TableName, change: Change) -> bool:

@@ -11,23 +11,28 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from penstock import faults
 from penstock.errors import CatalogError, CommitConflictError, PlanOutdatedError
+from penstock.formats.nested import parse_type
 from penstock.naming import TableName
 from penstock.state import Head, Heads, LiveFile
 from penstock.state.store import Column
-from penstock.tables.catalog import Change
-from penstock.tables.types import DECIMAL, ICEBERG, column_type
+from penstock.tables.catalog import Change, DataFile, Evolution
+from penstock.tables.evolve import HISTORY, with_history
+from penstock.tables.types import column_of, growth, iceberg_type
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile as IcebergDataFile
-    from pyiceberg.table import Table
-    from pyiceberg.types import PrimitiveType
+    from pyiceberg.table import Table, Transaction
+    from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.table.update.schema import UpdateSchema
 
 NAME = "penstock"
 FILE = "catalog.db"
@@ -91,9 +96,10 @@ class LocalCatalog:
         from pyiceberg.schema import Schema
         from pyiceberg.types import NestedField
 
+        take = count(1).__next__
         fields = [
-            NestedField(field_id=at, name=name, field_type=_iceberg(kind), required=False)
-            for at, (name, kind) in enumerate(columns, start=1)
+            NestedField(field_id=take(), name=name, field_type=iceberg_type(parse_type(kind), take), required=False)
+            for name, kind in columns
         ]
         catalog = self._catalog()
         faults.reach("tables.create")
@@ -112,15 +118,29 @@ class LocalCatalog:
         return self._load_head(table)
 
     def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
-        """Add nullable columns and set properties."""
+        """Add nullable columns, widen those that are there, and set properties."""
+        return self.evolve(base, Evolution(tuple(columns), properties=properties))
+
+    def evolve(self, base: Head, evolution: Evolution) -> Head:
+        """Change columns, and the files that have to be rewritten for it, in one step."""
         table = self._load_at(base, PlanOutdatedError)
+        transaction = table.transaction()
+        _change_schema(transaction, base, evolution)
+        schema = transaction.table_metadata.current_schema_id
+        history = with_history(table.properties.get(HISTORY), evolution.history, schema) if evolution.history else None
+        transaction.set_properties({**evolution.properties, **({HISTORY: history} if history else {})})
+        if evolution.rewritten:
+            with transaction.update_snapshot(
+                snapshot_properties={"penstock.rewritten": "columns"}
+            ).overwrite() as files:
+                for file in evolution.rewritten.values():
+                    files.append_data_file(self._data_file(table.io, transaction.table_metadata, file))
+                for old in self._live_data_files(table, set(evolution.rewritten)):
+                    files.delete_data_file(old)
         faults.reach("tables.commit")
-        with _conflicts(PlanOutdatedError, base.table), table.transaction() as transaction:
-            if columns:
-                with transaction.update_schema() as schema:
-                    for name, kind in columns:
-                        schema.add_column(name, _iceberg(kind))
-            transaction.set_properties(dict(properties))
+        with _conflicts(PlanOutdatedError, base.table):
+            transaction.commit_transaction()
+        faults.reach("tables.committed")
         return self._load_head(base.table)
 
     def commit(self, change: Change) -> Head:
@@ -152,9 +172,13 @@ class LocalCatalog:
         return head
 
     def _data_files(self, table: Table, change: Change) -> list[IcebergDataFile]:
+        return [self._data_file(table.io, table.metadata, file) for file in change.add]
+
+    @staticmethod
+    def _data_file(io: FileIO, metadata: TableMetadata, file: DataFile) -> IcebergDataFile:
         from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
-        return [parquet_file_to_data_file(table.io, table.metadata, file.path) for file in change.add]
+        return parquet_file_to_data_file(io, metadata, file.path)
 
     def _live_data_files(self, table: Table, paths: set[str]) -> list[IcebergDataFile]:
         """Find the manifest entries of live files by path."""
@@ -195,10 +219,7 @@ class LocalCatalog:
             pointer=table.metadata_location,
             snapshot=snapshot.snapshot_id if snapshot else None,
             committed_at=snapshot.timestamp_ms / 1000 if snapshot else None,
-            columns=tuple(
-                Column(field.field_id, field.name, column_type(str(field.field_type)))
-                for field in table.schema().fields
-            ),
+            columns=tuple(column_of(field) for field in table.schema().fields),
             files=files,
         )
 
@@ -254,10 +275,42 @@ class _conflicts:  # noqa: N801 - reads as a verb where it is used
             raise self._error(message, where=str(self._table)) from error
 
 
-def _iceberg(stored: str) -> PrimitiveType:
-    from pyiceberg import types
+def _change_schema(transaction: Transaction, base: Head, evolution: Evolution) -> None:
+    """Take columns away and add, grow and place others."""
+    there = {column.name.lower(): column for column in base.columns}
+    gone = [there.pop(name.lower()).name for name in evolution.replaced]
+    if gone:
+        with transaction.update_schema() as schema:  # by itself: a name is only free in the next update
+            for name in gone:
+                schema.delete_column((name,))
+    if evolution.columns:
+        with transaction.update_schema() as schema:
+            for name, kind in evolution.columns:
+                _grow(schema, name, kind, there.get(name.lower()))
+            _place(schema, base, evolution)
 
-    if decimal := DECIMAL.match(stored):
-        return types.DecimalType(int(decimal[1]), int(decimal[2]))
-    made: PrimitiveType = getattr(types, ICEBERG[stored])()
-    return made
+
+def _place(schema: UpdateSchema, base: Head, evolution: Evolution) -> None:
+    """Put columns that replace others where those stood."""
+    spelled = {name.lower(): name for name, _ in evolution.columns}
+    replaced = {name.lower() for name in evolution.replaced}
+    before: str | None = None
+    for column in base.columns:
+        name = column.name
+        if name.lower() in replaced:
+            name = spelled[name.lower()]
+            _move = schema.move_first((name,)) if before is None else schema.move_after((name,), (before,))
+        before = name
+
+
+def _grow(schema: UpdateSchema, name: str, kind: str, there: Column | None) -> None:
+    """Add a column, or to a column what its type has more than before."""
+    take = count(1).__next__
+    if there is None:
+        schema.add_column((name,), iceberg_type(parse_type(kind), take))
+        return
+    for path, below, new in growth(there.type, kind):
+        if new:
+            schema.add_column((there.name, *path), iceberg_type(below, take))
+        else:
+            schema.update_column((there.name, *path), iceberg_type(below, take))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TEMPLATES: dict[str, str] = {
     "blank": "an empty lake with a commented example of a table",
     "consultations": "medical consultations from CSV files: dates, age groups, required diagnoses",
+    "immobilier": "scraped real-estate listings: French numbers, units, duplicates, price per square metre",
+    "orders": "orders and customers: dates in several formats, incomplete orders, sales per month",
 }
 
 _DECLARATION = "lake.yaml"
@@ -150,4 +152,20 @@ def _consultations(raw: Path, rows: int | None) -> list[Path]:
     return write_sample(raw) if rows is None else write_sample(raw, rows)
 
 
-_SAMPLES: dict[str, Callable[[Path, int | None], list[Path]]] = {"consultations": _consultations}
+def _immobilier(raw: Path, rows: int | None) -> list[Path]:
+    from penstock.templates.immobilier.sample import write_sample
+
+    return write_sample(raw) if rows is None else write_sample(raw, rows)
+
+
+def _orders(raw: Path, rows: int | None) -> list[Path]:
+    from penstock.templates.orders.sample import write_sample
+
+    return write_sample(raw) if rows is None else write_sample(raw, rows)
+
+
+_SAMPLES: dict[str, Callable[[Path, int | None], list[Path]]] = {
+    "consultations": _consultations,
+    "immobilier": _immobilier,
+    "orders": _orders,
+}

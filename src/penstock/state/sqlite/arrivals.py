@@ -149,6 +149,16 @@ class Arrivals:
                 (generation, arrival.sequence),
             )
 
+    def requarantine(self, arrival: Arrival, stem: str | None) -> bool:
+        """Name the file of an arrival's quarantined rows anew."""
+        with self._database.transaction() as sql:
+            changed = sql.execute(
+                "UPDATE arrivals SET quarantine_stem=? "
+                "WHERE sequence=? AND generation=? AND state=? AND quarantine_stem IS ?",
+                (stem, arrival.sequence, arrival.generation, arrival.state, arrival.quarantine_stem),
+            )
+            return changed.rowcount == 1
+
 
 def _arrival(row: sqlite3.Row) -> Arrival:
     return Arrival(

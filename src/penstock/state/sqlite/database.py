@@ -22,7 +22,7 @@ from penstock import faults
 from penstock.clock import Clock
 from penstock.errors import StateError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 60.0
 
 _SCHEMA = """
@@ -51,6 +51,17 @@ CREATE TABLE live_files (
     PRIMARY KEY ("table", path)
 ) WITHOUT ROWID;
 """
+_CHANGES = {
+    2: """
+CREATE TABLE checks (
+    run TEXT NOT NULL, file TEXT NOT NULL, name TEXT NOT NULL, "table" TEXT NOT NULL, kind TEXT NOT NULL,
+    on_breach TEXT NOT NULL, "when" TEXT NOT NULL, rows INTEGER NOT NULL, breaches INTEGER NOT NULL, at REAL NOT NULL,
+    reason TEXT, UNIQUE (run, file, name)
+);
+CREATE INDEX checks_by_table ON checks ("table", at);
+""",
+}
+"""What each version of the schema adds to the one before it."""
 
 
 class Database:
@@ -96,10 +107,12 @@ class Database:
     def _migrate(self) -> None:
         if self._version() < SCHEMA_VERSION:
             with self.transaction() as sql:
-                if self._version() == 0:
-                    for statement in _SCHEMA.split(";"):
-                        sql.execute(statement)
-                sql.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+                found = self._version()
+                scripts = [_SCHEMA] if found == 0 else []
+                scripts += [change for version, change in sorted(_CHANGES.items()) if version > found]
+                for statement in ";".join(scripts).split(";"):
+                    sql.execute(statement)
+                sql.execute(f"PRAGMA user_version={max(found, SCHEMA_VERSION)}")
         if self._version() > SCHEMA_VERSION:
             message = "was written by a newer version of penstock"
             raise StateError(message, where=str(self._folder / "state.db"), hint="upgrade penstock")

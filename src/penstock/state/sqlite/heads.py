@@ -25,7 +25,7 @@ class Heads:
         )
         if not rows:
             return None
-        columns = tuple(Column(*column) for column in json.loads(rows[0]["columns"]))
+        columns = tuple(Column(at, name, kind, tuple(ids)) for at, name, kind, *ids in json.loads(rows[0]["columns"]))
         live = tuple(LiveFile(row["path"], row["rows"], row["bytes"]) for row in rows if row["path"] is not None)
         return Head(table, pointer, rows[0]["snapshot"], rows[0]["committed_at"], columns, live)
 
@@ -42,7 +42,7 @@ class Heads:
                 "INSERT INTO live_files VALUES (?, ?, ?, ?)",
                 [(table, file.path, file.rows, file.bytes) for path, file in wanted.items() if path not in known],
             )
-            columns = json.dumps([[column.id, column.name, column.type] for column in head.columns])
+            columns = json.dumps([[column.id, column.name, column.type, *column.nested] for column in head.columns])
             sql.execute(
                 "INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?)",
                 (table, head.pointer, head.snapshot, head.committed_at, columns),

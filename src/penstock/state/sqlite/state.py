@@ -8,6 +8,7 @@ from pathlib import Path
 
 from penstock.clock import Clock, SystemClock
 from penstock.state.sqlite.arrivals import Arrivals
+from penstock.state.sqlite.checks import Checks
 from penstock.state.sqlite.database import Database
 from penstock.state.sqlite.heads import Heads
 from penstock.state.sqlite.leases import Leases
@@ -27,6 +28,7 @@ class SqliteState:
         self.arrivals = Arrivals(self._database)
         self.leases = Leases(self._database)
         self.runs = Runs(self._database)
+        self.checks = Checks(self._database)
         self.heads = Heads(self._database)
 
     @property

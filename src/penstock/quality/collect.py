@@ -1,0 +1,253 @@
+"""Finding the rows that were set aside or are spoken of: the line, the byte and the raw text of each.
+
+Files that were read record by record come with the places of their records. For the others the engine notes the cells
+of a row, and the row is searched in the file by its text, which is quick; where that leaves a doubt the records are
+counted, which is exact. A line is only given when the record found there, cut into fields again, is the one meant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from penstock.engines import Engine, Rejected, SetAside, Work, Written
+from penstock.formats import Dialect, Located, cut, locate_offsets, locate_records
+from penstock.formats.locate import locate_texts
+from penstock.quality.accounting import MALFORMED
+from penstock.quality.quarantine import CELLS, WHOLE
+
+SHOWN_VALUE = 100
+BATCH = 2_000
+QUARANTINED, WARNED = "quarantined", "warned"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A file as people know it.
+
+    Attributes:
+        key: Path below `raw/`.
+        header: Its columns.
+        text: Path of the bytes that places refer to; None where records are no text.
+        encoding: How the bytes stand for text.
+        remarks: Parquet file of what was said while the file was read record by record; None where it was not.
+    """
+
+    key: str
+    header: tuple[str, ...]
+    text: str | None
+    encoding: str = "utf-8"
+    remarks: str | None = None
+
+
+def collect(engine: Engine, work: Work, written: Written, delivered: Delivered) -> Iterator[Row]:
+    """The rows of a file that were set aside or are spoken of, as `QUARANTINE_SCHEMA` has them.
+
+    First what was said while it was read, then the malformed records, then rows by rule.
+    """
+    if delivered.remarks is not None:
+        yield from _remarks(delivered.remarks)
+    yield from _malformed(written.rejected, delivered)
+    asked = [at for at, rule in enumerate(work.rules) if rule.fate == QUARANTINED and written.by_rule[at]]
+    if asked:
+        yield from _set_aside(engine, work, asked, written, delivered)
+    warned = [row for row in written.examples if work.rules[row.rule].fate == WARNED]
+    yield from _placed(warned, work, delivered)
+
+
+def first_halted(work: Work, written: Written, delivered: Delivered) -> Row | None:
+    """One of the rows for which a rule refuses the whole file; None when there is none."""
+    halted = [row for row in written.examples if work.rules[row.rule].fate == "halted"]
+    return min(_placed(halted, work, delivered), key=lambda row: row["line"] or 0, default=None)
+
+
+def _remarks(path: str) -> Iterator[Row]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BATCH):
+            for row in batch.to_pylist():
+                row.pop("length")
+                yield {**row, CELLS: None, WHOLE: True}
+
+
+def _malformed(rejected: tuple[Rejected, ...], delivered: Delivered) -> Iterator[Row]:
+    if not rejected:
+        return
+    places = [(record.offset, len(record.raw.encode("utf-8", "surrogatepass"))) for record in rejected]
+    with _opened(delivered) as file:
+        for record, found in zip(rejected, locate_offsets(file, places), strict=True):
+            yield _row(found, None, MALFORMED, record.reason, _text(found.raw))
+
+
+def _set_aside(engine: Engine, work: Work, asked: list[int], written: Written, delivered: Delivered) -> Iterator[Row]:
+    if work.source.typed:
+        rows = engine.set_aside(work, asked) if written.noted is None else iter(written.noted)
+        yield from _placed(rows, work, delivered)
+        return
+    for row, found in _by_rule(engine, work, asked, written, delivered):
+        yield _row_of(work, row, found, delivered)
+
+
+def _placed(rows: Iterable[SetAside], work: Work, delivered: Delivered) -> Iterator[Row]:
+    """Rows that come with their places, or, from a plain CSV file, are searched in it."""
+    if not work.source.typed:
+        rows = list(rows)
+        found = _unique_places(rows, work.source.dialect, delivered) if rows else {}
+        for row in rows:
+            yield _row_of(work, row, found.get(_content(row)), delivered)
+        return
+    with _opened(delivered) if delivered.text else nullcontext() as file:
+        for row in rows:
+            yield _row_of(work, row, _at_its_place(row, file), delivered)
+
+
+def _at_its_place(row: SetAside, file: BinaryIO | None) -> Located | None:
+    if row.line is None:
+        return None
+    if file is None or row.offset is None or row.length is None:
+        return Located(row.line, -1, b"")
+    file.seek(row.offset)
+    return Located(row.line, row.offset, file.read(row.length))
+
+
+def _by_rule(
+    engine: Engine, work: Work, asked: list[int], written: Written, delivered: Delivered
+) -> Iterator[tuple[SetAside, Located | None]]:
+    """Search the file for the rows, which is quick; where that leaves a doubt, count its records, which is exact."""
+    placed = None if written.noted is None else _searched(written.noted, work.source.dialect, delivered)
+    if placed is None:
+        placed = _counted(engine.set_aside(work, asked), work, written.rejected, delivered)
+    return placed
+
+
+def _searched(
+    rows: Sequence[SetAside], dialect: Dialect, delivered: Delivered
+) -> Iterator[tuple[SetAside, Located | None]] | None:
+    """Rows with their places, found by their text; None unless each is there exactly as often as it was set aside.
+
+    The count is what makes this safe: the same text within a quoted field, or as a row that was kept, would be one too
+    many; a row that is written in an unusual way would be missing.
+    """
+    if any(row.made is not None for row in rows):
+        return None
+    by_text = {text: row for row in rows for text in _written_as(row, dialect)}
+    with _opened(delivered) as file:
+        placed = [(by_text[found.raw], found) for found in locate_texts(file, by_text)]
+    if Counter(_content(row) for row, _ in placed) != Counter(map(_content, rows)):
+        return None
+    return iter(placed)
+
+
+def _unique_places(rows: list[SetAside], dialect: Dialect, delivered: Delivered) -> dict[Any, Located]:
+    """Where rows stand whose text stands in the file only once."""
+    by_text = {text: row for row in rows for text in _written_as(row, dialect)}
+    with _opened(delivered) as file:
+        placed = [(_content(by_text[found.raw]), found) for found in locate_texts(file, by_text)]
+    often = Counter(content for content, _ in placed)
+    return {content: found for content, found in placed if often[content] == 1}
+
+
+def _content(row: SetAside) -> tuple[int, tuple[str, ...]]:
+    return row.rule, tuple(cell or "" for cell in row.cells)
+
+
+def _written_as(row: SetAside, dialect: Dialect) -> set[bytes]:
+    """How a record with the row's cells may be written: quotes where they are needed, or around every field."""
+    quote, special = dialect.quote, (dialect.delimiter, dialect.quote, "\n", "\r")
+    cells = [cell or "" for cell in row.cells]
+    quoted = [f"{quote}{cell.replace(quote, quote * 2)}{quote}" for cell in cells]
+    needed = [q if any(mark in cell for mark in special) else cell for cell, q in zip(cells, quoted, strict=True)]
+    return {dialect.delimiter.join(fields).encode("utf-8", "surrogatepass") for fields in (needed, quoted)}
+
+
+def _counted(
+    rows: Iterator[SetAside], work: Work, rejected: tuple[Rejected, ...], delivered: Delivered
+) -> Iterator[tuple[SetAside, Located | None]]:
+    """Rows with their places, found by their ordinals."""
+    waiting = deque[list[SetAside]]()
+
+    def ordinals() -> Iterator[int]:
+        for ordinal, same in groupby(rows, key=lambda row: row.ordinal):  # a step may make many rows of one record
+            waiting.append(list(same))
+            if ordinal is not None:
+                yield ordinal
+
+    refused = {record.offset: len(record.raw.encode("utf-8", "surrogatepass")) for record in rejected}
+    wanted = ordinals()
+    with _opened(delivered) as file:
+        for found in locate_records(file, work.source.dialect, work.source.width, wanted, refused):
+            yield from ((row, found) for row in waiting.popleft())
+    for _ in wanted:
+        pass  # what is left was not found in the file: its cells are kept, its line is not known
+    while waiting:
+        yield from ((row, None) for row in waiting.popleft())
+
+
+def _row_of(work: Work, row: SetAside, found: Located | None, delivered: Delivered) -> Row:
+    rule = work.rules[row.rule]
+    value = "" if rule.cell is None else str(row.cells[rule.cell] or "")
+    reason = rule.reason.replace("{value}", value if len(value) <= SHOWN_VALUE else value[: SHOWN_VALUE - 1] + "…")
+    if found is not None and not work.source.typed and not _is_same(found, row, work.source.dialect):
+        found = None
+    if row.made is not None:
+        found, raw = None, row.made
+    elif found is not None and found.offset >= 0:
+        raw = _text(found.raw, delivered.encoding)
+    elif delivered.text is None:
+        raw = json.dumps(dict(zip(delivered.header, row.cells, strict=False)), ensure_ascii=False)
+    else:
+        raw = work.source.dialect.delimiter.join(cell or "" for cell in row.cells)
+    fate = WARNED if rule.fate == WARNED else QUARANTINED
+    return {
+        **_row(found, rule.column, rule.name, reason, raw, fate),
+        CELLS: _cells(work, row, raw, delivered),
+        WHOLE: _is_whole(work, row, delivered),
+    }
+
+
+def _cells(work: Work, row: SetAside, raw: str, delivered: Delivered) -> str | None:
+    """The record's cells by column, as JSON; a JSON record is that already."""
+    if delivered.text is not None and any(kind != "VARCHAR" for kind in work.source.kinds):
+        return raw
+    return json.dumps(dict(zip(delivered.header, row.cells, strict=False)), ensure_ascii=False)
+
+
+def _is_whole(work: Work, row: SetAside, delivered: Delivered) -> bool:
+    """Whether the row is all that came of its record: not one of several, nor what a function made of it."""
+    made = delivered.text is None and row.line is None
+    return not made and all(rule.fate != "added" for rule in work.rules[: row.rule])
+
+
+def _row(found: Located | None, column: str | None, rule: str, reason: str, raw: str, fate: str = QUARANTINED) -> Row:
+    return {
+        "line": found.line if found else None,
+        "byte_offset": found.offset if found and found.offset >= 0 else None,
+        "column_name": column,
+        "rule": rule,
+        "reason": reason,
+        "raw": raw,
+        "fate": fate,
+        CELLS: None,
+        WHOLE: True,
+    }
+
+
+def _is_same(found: Located, row: SetAside, dialect: Dialect) -> bool:
+    """Whether a record has the row's cells."""
+    return cut(found.raw, dialect) == [cell or "" for cell in row.cells]
+
+
+def _text(raw: bytes, encoding: str = "utf-8") -> str:
+    return raw.decode(encoding, "backslashreplace")
+
+
+def _opened(delivered: Delivered) -> AbstractContextManager[BinaryIO]:
+    return Path(delivered.text or "").open("rb")

@@ -1,0 +1,1 @@
+"""Template `immobilier`: real-estate listings scraped from French sites, with realistic, dirty sample data."""

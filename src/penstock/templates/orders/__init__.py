@@ -1,0 +1,1 @@
+"""Template `orders`: orders and customers from CSV files, with realistic, dirty sample data."""
