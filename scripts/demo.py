@@ -1,7 +1,8 @@
 """The demonstration that `make demo` runs: a lake from nothing to answers, on realistic and on real data.
 
 It makes the `consultations` lake with its dirty sample data, adds two public data sets (airports of the United States
-and four years of Seattle's weather), and runs the commands that a user would type.
+and four years of Seattle's weather), and runs the commands that a user would type. Then it makes the `immobilier` lake,
+whose files are each written in another way.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from pathlib import Path
 
 from vega_datasets import local_data
 
+HERE = Path.cwd()
 PLACE = Path("demo") / "consultations"
+LISTINGS = Path("demo") / "immobilier"
 ROWS = 50_000
 MORE_TABLES = """
   airports:                              # a public data set: every US airport
@@ -42,6 +45,18 @@ SELECT month, flu_cases, coldest_avg FROM flu JOIN cold USING (month) ORDER BY m
 SET_ASIDE = """
 SELECT file, line, reason FROM penstock.quarantine ORDER BY file, line LIMIT 5
 """
+PRICES = """
+SELECT source, count(*) AS listings, count(prix_m2) AS with_prix_m2, round(median(prix_m2)) AS median_prix_m2
+FROM annonces
+GROUP BY source
+ORDER BY listings DESC
+"""
+WHY_SET_ASIDE = """
+SELECT column_name, count(*) AS rows, min(reason) AS for_example
+FROM penstock.quarantine
+GROUP BY column_name
+ORDER BY column_name
+"""
 NEXT = f"""
 What to try next, in {PLACE}:
   penstock show consultations                      columns, their types and why they have them
@@ -65,7 +80,19 @@ def main() -> None:
     penstock("query", AGE_GROUPS)
     penstock("query", FLU_AND_WEATHER)
     penstock("query", SET_ASIDE)
+    show_listings()
     print(NEXT)
+
+
+def show_listings() -> None:
+    """Make the second lake: four files with two delimiters, two encodings and one compression, and one table."""
+    os.chdir(HERE)
+    shutil.rmtree(LISTINGS, ignore_errors=True)
+    penstock("init", "immobilier", str(LISTINGS), "--sample-data")
+    os.chdir(LISTINGS)
+    penstock("run")
+    penstock("query", PRICES)
+    penstock("query", WHY_SET_ASIDE)
 
 
 def add_public_data() -> None:

@@ -162,6 +162,12 @@ class TableNotFoundError(PenstockError):
     code = "table_not_found"
 
 
+class ColumnNotFoundError(PenstockError):
+    """A column that was named is neither the table's nor its files'."""
+
+    code = "column_not_found"
+
+
 class CatalogError(PenstockError):
     """The catalog, which knows the tables, cannot be read."""
 

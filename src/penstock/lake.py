@@ -21,6 +21,7 @@ from penstock.tables import LocalCatalog
 
 if TYPE_CHECKING:
     from penstock.arrivals import Discovery, Previewer, Readmission, Readmitter, Summary, Worker, Workshop
+    from penstock.quality.retention import Purged
 
 STATE_FOLDER = ".penstock"
 JOURNAL_EVENTS = ("finished", "dead", "failed", "readmitted", "purged")
@@ -89,7 +90,7 @@ class Lake:
         """Record every file version in `raw/` that is new."""
         from penstock.arrivals import discover
 
-        return discover(self.raw, self.declared, self.state)
+        return discover(self.raw, self.declared, self.state, self.folder)
 
     def worker(self, threads: int | None = None) -> Worker:
         """Make a worker that processes what waits; it is closed with the lake.
@@ -137,6 +138,13 @@ class Lake:
         )
         self._workers.append(readmitter)
         return readmitter.readmit(name, self.declared[name], Path(corrections), dry_run=dry_run)
+
+    def purge(self, tables: Iterable[TableName]) -> dict[TableName, list[Purged]]:
+        """Remove rows that have been in quarantine for longer than their table declares; `run` does so at its end."""
+        from penstock.arrivals import Keeper
+
+        keeper = Keeper(self.processed, self.state, self.catalog, self.clock, self.signals)
+        return {name: keeper.purge(name, self.declared[name], wait=True) for name in tables}
 
     def _workshop(self, threads: int | None = None) -> Workshop:
         from penstock.arrivals import Bench, Workshop

@@ -15,7 +15,7 @@ from penstock.errors import CommitConflictError, PlanOutdatedError
 from penstock.naming import TableName
 from penstock.state import Head
 from penstock.state.store import Column
-from penstock.tables import Catalog, Change, DataFile
+from penstock.tables import HISTORY, Catalog, Change, DataFile, Evolution, evolved_columns
 from tests.contracts.conftest import Catalogs
 from tests.contracts.parquet import arrival, rows, write_file
 
@@ -258,3 +258,56 @@ def test_the_first_tables_are_made_at_once(catalogs: Catalogs) -> None:
     for worker in workers:
         worker.communicate()
     assert said == [["late", "late", "late", "made"]] * ROUNDS
+
+
+def test_columns_are_replaced(catalogs: Catalogs, tmp_path: Path) -> None:
+    """A replaced column gets a new id in the same place; the rewritten files take the old ones' place in one step."""
+    catalog = catalogs.open()
+    base = made(catalog)
+    base = add(catalog, base, *(data(tmp_path, base, key, f"SELECT 1 AS id, '{key}' AS name") for key in "ab"))
+    columns = evolved_columns([("ID", "DOUBLE"), ("new", "DATE")], base.columns, ["id"])
+    assert [column.id for column in columns] == [3, 4]
+    wide = (columns[0], base.columns[1])
+    rewritten = {
+        file.path: write_file(tmp_path / "data", f"new{at}", f"SELECT {at + 0.5} AS ID, 'x' AS name", wide)
+        for at, file in enumerate(base.files)
+    }
+    change = {"column": "ID", "change": "widened"}
+    named = tuple((column.name, column.type) for column in columns)
+    evolution = Evolution(named, ("id",), rewritten, {"note": "é"}, (change,))
+    head = catalog.evolve(base, evolution)
+    assert head.columns == (columns[0], base.columns[1], columns[1])
+    assert rows(head) == [(0.5, "x", None), (1.5, "x", None)]
+    assert {file.path for file in head.files} == {file.path for file in rewritten.values()}
+    metadata = catalog.metadata(T) or {}
+    assert metadata["properties"]["note"] == "é"
+    assert json.loads(metadata["properties"][HISTORY]) == [{**change, "schema": metadata["current-schema-id"]}]
+    fresh = catalogs.open("lost").head(T)
+    assert fresh is not None
+    assert (fresh.columns, rows(fresh)) == (head.columns, rows(head))
+    for stale in (catalog, catalogs.open("other")):
+        with pytest.raises(PlanOutdatedError):
+            stale.evolve(base, evolution)
+    assert catalog.head(T) == head
+
+
+def test_columns_without_a_value_are_replaced_without_rewriting(catalog: Catalog, tmp_path: Path) -> None:
+    """Old files stay as they are: what they hold under the old id is seen no more."""
+    base = made(catalog)
+    base = add(catalog, base, data(tmp_path, base, "a", "SELECT 1 AS id, NULL AS name"))
+    columns = evolved_columns([("name", "TIMESTAMP")], base.columns, ["name"])
+    head = catalog.evolve(base, Evolution((("name", "TIMESTAMP"),), ("name",)))
+    assert head.columns == (base.columns[0], columns[0])
+    assert (rows(head), head.files) == ([(1, None)], base.files)
+    head = add(catalog, head, data(tmp_path, head, "b", "SELECT 2 AS id, TIMESTAMP '2024-01-05 10:00' AS name"))
+    assert [row[0] for row in rows(head)] == [1, 2]
+
+
+def test_the_history_is_bounded(catalog: Catalog) -> None:
+    """The last 200 changes are kept."""
+    head = made(catalog)
+    for at in range(3):
+        changes = tuple({"column": "id", "at": f"{at}-{number}"} for number in range(90))
+        head = catalog.evolve(head, Evolution((), history=changes))
+    history = json.loads((catalog.metadata(T) or {})["properties"][HISTORY])
+    assert (len(history), history[0]["at"], history[-1]["at"]) == (200, "0-70", "2-89")

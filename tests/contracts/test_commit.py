@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.clock import HeldClock
-from penstock.errors import CommitConflictError, LeaseLostError
-from penstock.naming import ArrivalName, TableName
+from penstock.errors import CommitConflictError, LeaseLostError, SupersededError
+from penstock.naming import ArrivalName, TableName, part_of
 from penstock.state import Head, LiveFile
 from penstock.state.store import Column
 from penstock.tables import Catalog, Change, DataFile, Staged, commit_group
@@ -48,6 +48,26 @@ class Delivery:
         """The arrival."""
         return arrival(self.key, self.content, self.generation)
 
+    @property
+    def again(self) -> tuple[str, str, int]:
+        """What makes it the same delivery, however new versions are treated."""
+        return (self.key, self.content, self.generation)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that are added to what a delivery brought: which content, processed for the n-th time, which rows."""
+
+    key: str
+    content: str
+    generation: int
+    part: int
+
+    @property
+    def name(self) -> ArrivalName:
+        """The arrival that they belong to."""
+        return arrival(self.key, self.content, self.generation)
+
 
 DELIVERIES = st.builds(
     Delivery,
@@ -67,7 +87,7 @@ def model(groups: list[list[Delivery]]) -> list[Delivery]:
         same = [there for there in live if there.key == delivery.key]
         if any(t.content == delivery.content and t.generation >= delivery.generation for t in same):
             continue  # its rows are there
-        if same and delivery.on_reupload == "ignore":
+        if same and delivery.on_reupload == "ignore" and all(t.content != delivery.content for t in same):
             continue
         gone = [t for t in same if delivery.on_reupload == "replace" or t.content == delivery.content]
         live = [there for there in live if there not in gone]
@@ -119,6 +139,87 @@ def test_two_versions_in_a_group() -> None:
     """Of two versions of one key in one group, the later one replaces the earlier one."""
     groups = [[Delivery("a", "1", 0, "replace", full=True), Delivery("a", "2", 0, "replace", full=True)]]
     assert planned(groups) == [str(delivery.name) for delivery in model(groups)]
+
+
+PARTS = st.builds(Part, st.sampled_from("ab"), st.sampled_from("12"), st.integers(0, 1), st.integers(0, 1))
+EVENTS = st.lists(st.one_of(DELIVERIES, DELIVERIES, PARTS), max_size=12)
+
+
+def model_with_parts(events: list[Delivery | Part], on_reupload: str) -> tuple[list[str], list[bool]]:
+    """What a table holds after these events, in plain words, and which parts were refused."""
+    live: list[Delivery | Part] = []
+    refused = []
+    for event in events:
+        same = [there for there in live if there.key == event.key]
+        if isinstance(event, Part):
+            foreign = [t for t in same if (t.content, t.generation) != (event.content, event.generation)]
+            if on_reupload == "append":
+                foreign = [t for t in foreign if t.content == event.content]
+            refused.append(bool(foreign))
+            live += [event] if not foreign and event not in live else []
+            continue
+        mine = [t for t in same if t.content == event.content]
+        if any(t.generation > event.generation for t in mine) or event.again in map(again_of, mine):
+            continue  # its rows are there, or those of a later time
+        if same and on_reupload == "ignore" and not mine:
+            continue
+        gone = [t for t in same if on_reupload == "replace" or t.content == event.content]
+        own = (event.content, event.generation)
+        gone = [t for t in gone if not (isinstance(t, Part) and (t.content, t.generation) == own)]
+        live = [there for there in live if there not in gone] + ([event] if event.full else [])
+    return sorted(map(str, map(stem_of, live))), refused
+
+
+def again_of(there: Delivery | Part) -> tuple[str, str, int] | None:
+    """A delivery's identity; none for a part, which says nothing of the delivery that it belongs to."""
+    return None if isinstance(there, Part) else there.again
+
+
+def stem_of(there: Delivery | Part) -> str:
+    """How the files of an event are called, without the attempt."""
+    return f"{there.name}-{there.part}" if isinstance(there, Part) else str(there.name)
+
+
+def planned_with_parts(events: list[Delivery | Part], on_reupload: str) -> tuple[list[str], list[bool]]:
+    """Apply the plan of each event to a head that is nothing but values."""
+    head, refused = EMPTY, []
+    for attempt, event in enumerate(events):
+        number = event.part if isinstance(event, Part) else None
+        full = isinstance(event, Part) or event.full
+        path = f"/data/{event.name.stem(f'{attempt:08x}', number)}.parquet"
+        files = (DataFile(path, 1, 1),) if full else ()
+        try:
+            change, already = plan_change(head, [Staged(event.name, files, on_reupload, number)])
+        except SupersededError:
+            refused.append(True)
+            continue
+        if isinstance(event, Part):
+            refused.append(False)
+            assert already == frozenset()
+            assert change.remove == ()
+        kept = tuple(file for file in head.files if file.path not in change.remove)
+        head = replace(head, files=kept + tuple(LiveFile(f.path, f.rows, f.bytes) for f in change.add))
+    stems = [f"{f.arrival}-{part_of(f.path)}" if part_of(f.path) is not None else str(f.arrival) for f in head.files]
+    return sorted(stems), refused
+
+
+@given(EVENTS, st.sampled_from(["replace", "append", "ignore"]))
+def test_parts_stand_beside_the_rows_of_their_arrival(events: list[Delivery | Part], on_reupload: str) -> None:
+    """Parts are there once, only beside their own arrival, and go with it; a delivery leaves its own parts alone."""
+    assert planned_with_parts(events, on_reupload) == model_with_parts(events, on_reupload)
+
+
+def test_a_file_and_its_parts_in_one_group() -> None:
+    """A file that is processed again takes its old rows and parts away and brings its new ones, in one change."""
+    old, new = arrival("a"), arrival("a", generation=1)
+    files = (LiveFile(f"/d/{old.stem('0' * 8)}.parquet", 1, 1), LiveFile(f"/d/{old.stem('0' * 8, 5)}.parquet", 1, 1))
+    head = replace(EMPTY, files=files)
+    base = DataFile(f"/d/{new.stem('1' * 8)}.parquet", 1, 1)
+    part = DataFile(f"/d/{new.stem('1' * 8, 6)}.parquet", 1, 1)
+    change, already = plan_change(head, [Staged(new, (base,)), Staged(new, (part,), part=6)])
+    assert (change.add, set(change.remove), already) == ((base, part), {file.path for file in files}, frozenset())
+    assert str(new) in change.summary["penstock.arrivals"].split(",")
+    assert f"{new}-6" in change.summary["penstock.arrivals"].split(",")
 
 
 def staged(folder: Path, name: ArrivalName, attempt: int, value: int, on_reupload: str = "replace") -> Staged:

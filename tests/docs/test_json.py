@@ -21,13 +21,15 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the commands print as JSON, in a lake where every list has something in it."""
     folder = tmp_path_factory.mktemp("json") / "lake"
     _penstock("init", "consultations", str(folder), "--sample-data", "--rows", "200")
+    declaration = folder / "lake.yaml"
+    checked = "    checks: [{between: {patient_age: [0, 1]}}, {not_null: age_group}]\n"
+    declaration.write_text(f"{declaration.read_text(encoding='utf-8').rstrip()}\n{checked}", encoding="utf-8")
     newer = folder / "raw" / "consultations-2025.csv"
     (folder / "raw" / "consultations-none.csv").write_text("a;b\n1;2\n", encoding="utf-8")
     newer.write_text(newer.read_text(encoding="utf-8").replace("notes", "remarks", 1), encoding="utf-8")
     printed = {name: _read("-C", str(folder), name, "--json") for name in ("run", "runs", "tables", "status", "logs")}
     printed["show"] = _read("-C", str(folder), "show", "consultations", "--json")
     lines = [json.loads(line) for line in printed.pop("logs").splitlines()]
-    declaration = folder / "lake.yaml"
     declaration.write_text(declaration.read_text(encoding="utf-8").replace("filter:", "filtre:"), encoding="utf-8")
     printed |= {
         "check": _read("-C", str(folder), "check", "--json"),

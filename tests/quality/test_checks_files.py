@@ -213,17 +213,29 @@ def findings(by_rule: tuple[int, ...] = (1, 2, 3, 4), rows_out: int = 3) -> list
 
 def test_every_check_is_spoken_of() -> None:
     """In declared order, those that hold included; rules of the same check are added up."""
-    assert [(found.name, found.breaches, found.reason) for found in findings()] == [
-        ("unique n", 7, "n: its value is in the table already"),
+    assert [(found.name, found.breaches, found.reason) for found in findings((1, 2, 0, 0))] == [
+        ("unique n", 0, None),
         ("between n 0..9", 2, "n: its value is not between 0 and 9"),
         ("row_count 5..", 1, "the file gives 3 rows, at least 5 expected"),
         ("not_null n", 0, None),
     ]
-    outcomes = check_outcomes(findings(), T, "a.csv", "r1", 5.0)
-    assert [found.result for found in outcomes] == ["halted", "warned", "warned", "held"]
+    outcomes = check_outcomes(findings((1, 2, 0, 0)), T, "a.csv", "r1", 5.0)
+    assert [found.result for found in outcomes] == ["held", "warned", "warned", "held"]
     assert {(found.table, found.file, found.run, found.at, found.rows) for found in outcomes} == {
         (T, "a.csv", "r1", 5.0, 10)
     }
+
+
+def test_of_a_refused_file_only_what_refused_it_is_told() -> None:
+    """Rows that refuse it are not counted as missing, and no row of it was kept with a warning."""
+    assert [(found.name, found.breaches, found.reason) for found in findings()] == [
+        ("unique n", 7, "n: its value is in the table already"),
+        ("between n 0..9", 2, "n: its value is not between 0 and 9"),
+        ("row_count 5..", 0, None),
+        ("not_null n", 0, None),
+    ]
+    outcomes = check_outcomes(findings(), T, "a.csv", "r1", 5.0)
+    assert [(found.name, found.result) for found in outcomes] == [("unique n", "halted")]
 
 
 def test_a_halted_file_says_why() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +65,7 @@ def state_of(lake: Path) -> tuple[Any, ...]:
     return head.pointer, head.snapshot, head.columns, head.files
 
 
-ASIDE = "SELECT file, line, column_name, rule, reason, raw FROM penstock.{} ORDER BY file, line"
+ASIDE = "SELECT file, line, column_name, rule, reason, raw FROM penstock.{} ORDER BY file, line, rule"
 
 
 def test_warned_rows_stay_and_are_spoken_of(lake_of: LakeOf) -> None:
@@ -76,7 +77,7 @@ def test_warned_rows_stay_and_are_spoken_of(lake_of: LakeOf) -> None:
     figures = summary.accounts[T]
     assert (figures.rows_in, figures.rows_out, figures.quarantined) == (3, 3, 0)
     assert figures.warned == {"check between age 0..120": 2, "check not_null name": 1}
-    assert sorted(ask(lake, ASIDE.format("warnings"))) == [
+    assert ask(lake, ASIDE.format("warnings")) == [
         ("t1.csv", 3, "age", "check between age 0..120", 'age: "130" is not between 0 and 120', "Ben,130"),
         ("t1.csv", 4, "age", "check between age 0..120", 'age: "-1" is not between 0 and 120', ",-1"),
         ("t1.csv", 4, "name", "check not_null name", "name has no value", ",-1"),
@@ -224,7 +225,7 @@ def test_unique_across_files_and_versions(lake_of: LakeOf) -> None:
     assert ask(lake, "SELECT id, v FROM t ORDER BY id") == before
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.lists(
         st.lists(st.tuples(st.sampled_from(["", "1", "2", "3"]), st.sampled_from(["", "-5", "5", "x"])), max_size=5),
@@ -244,14 +245,14 @@ def test_accounts_add_up_and_keys_stay_unique(
         f"      - {{unique: k, on_breach: {done}}}\n      - {{sql: v > 0, on_breach: {done}}}\n      - not_null: v\n"
     )
     for at, rows in enumerate(files):
-        land(lake, f"{at}.csv", "k,v,at", *(f"{k},{v},{at}-{n}" for n, (k, v) in enumerate(rows)))
+        land(lake, f"{at}.csv", "k,v,place", *(f"{k},{v},{at}-{n}" for n, (k, v) in enumerate(rows)))
     summary = run(lake)
     total = summary.accounts.get(T)
     if total is None:
         return
     assert total.adds_up
     assert total.rows_in == sum(map(len, files))
-    kept = ask(lake, "SELECT k, v, at FROM t") if total.rows_out else []
+    kept = ask(lake, "SELECT k, v, place FROM t") if total.rows_out else []
     assert len(kept) == total.rows_out
     aside = ask(lake, "SELECT rule, raw FROM penstock.quarantine")
     assert len(aside) == total.quarantined
@@ -281,17 +282,14 @@ def test_two_workers_do_not_both_let_a_key_in(lake_of: LakeOf) -> None:
 
 def test_tables_that_others_refer_to_are_filled_first(lake_of: LakeOf) -> None:
     """In one run, whatever the order of declaration; until the other table exists, every value dangles."""
-    lake = lake_of("{references: {c: x.customers.id}, on_breach: quarantine}")
-    text = (lake / "lake.yaml").read_text().replace("x.customers", "customers")
-    (lake / "lake.yaml").write_text(text)
+    lake = lake_of("{references: {c: customers.id}, on_breach: quarantine}", tables='  customers: {files: "c*.csv"}\n')
     land(lake, "t1.csv", "o,c", "1,7", "2,", "3,9")
     run(lake)
     assert {reason for *_, reason, _ in ask(lake, ASIDE.format("quarantine"))} == {
         'c: "7" cannot be in customers: that table does not exist yet',
         'c: "9" cannot be in customers: that table does not exist yet',
     }
-    (lake / "lake.yaml").write_text(text + '  customers: {files: "c*.csv"}\n')
-    land(lake, "c1.csv", "id", "7")
+    land(lake, "c1.csv", "id,name", "7,Ann")
     land(lake, "t2.csv", "o,c", "4,7", "5,9")
     run(lake)
     assert sorted(ask(lake, "SELECT o FROM t")) == [(2,), (4,)]
@@ -301,8 +299,8 @@ def test_a_stale_file_is_refused(lake_of: LakeOf) -> None:
     """Freshness goes by the lake's clock."""
     lake = lake_of("{fresh: {column: at, within: 36h}, on_breach: halt}")
     clock = HeldClock(1_704_628_800.0)  # 2024-01-07 12:00 UTC
-    land(lake, "t1.csv", "at", "2024-01-06 00:00:00", "2024-01-01 00:00:00")
-    land(lake, "t2.csv", "at", "2024-01-05 23:59:59")
+    land(lake, "t1.csv", "n,at", "1,2024-01-06 00:00:00", "2,2024-01-01 00:00:00")
+    land(lake, "t2.csv", "n,at", "3,2024-01-05 23:59:59")
     with Lake(lake, clock) as opened:
         summary = opened.run()
     assert [(dead.key, (dead.reason or "").split(";")[0]) for dead in summary.dead] == [
@@ -328,7 +326,6 @@ def test_an_expression_that_fails_for_some_row(lake_of: LakeOf) -> None:
     [
         ("matches: {n: a.*}", "tables.t.checks[0].matches: a regular expression needs text, but n holds BIGINT"),
         ("between: {s: [0, 5]}", "tables.t.checks[0].between: 0 is not text, but the column holds VARCHAR"),
-        ("unique: [n, x]", 'tables.t.checks[0].unique: no column "x"; there are n, s'),
         ("sql: n", "tables.t.checks[0].sql: n gives BIGINT, not true or false"),
         ("fresh: {column: s, within: 1d}", "tables.t.checks[0].fresh: s holds VARCHAR, not dates or timestamps"),
     ],
@@ -347,9 +344,8 @@ def test_a_check_that_does_not_fit_is_named(lake_of: LakeOf, check: str, reason:
 
 def penstock_says(lake: Path, *arguments: str) -> str:
     """What the command line prints."""
-    done = subprocess.run(
-        ["penstock", "-C", str(lake), *arguments], capture_output=True, text=True, check=False, timeout=60
-    )
+    command = [sys.executable, "-P", "-m", "penstock", "-C", str(lake), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     return done.stdout + done.stderr
 
 
@@ -366,8 +362,9 @@ def test_the_command_line_speaks_of_checks(lake_of: LakeOf) -> None:
     said = penstock_says(lake, "run")
     assert "t: check not_null n: 1 row kept, with a warning\n" in said
     assert "t: check between n 0..9: 1 row quarantined\n" in said
-    assert "t: check in s: 1 file refused: s: its value is none of a, b\n" in said
-    assert "1 check of 4 held" not in said
+    assert "t: check in s: 1 file refused\n" in said
+    assert "t: check row_count 3..: 1 file kept, with a warning\n" in said
+    assert "note: t1.csv: check row_count 3..: the file gives 2 rows, at least 3 expected\n" in said
     assert "0 checks of 4 held\n" in said
     assert 'check in s: 2 rows break it, line 2: s: "c" is none of a, b' in said
     assert 'query "SELECT * FROM penstock.warnings"' in said

@@ -34,6 +34,7 @@ class Outcome:
     dropped: dict[str, int]
     aside: list[tuple[str, tuple[str | None, ...]]]
     warned: dict[str, int] = field(default_factory=dict)
+    added: int = 0
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Bench:
             Column(at, column.name, storage_type(described[column.name], column.name))
             for at, column in enumerate(compiled.fields, start=1)
         )
-        work = Work(source, compiled.select, stored, compiled.rules)
+        work = Work(source, compiled.select, stored, compiled.rules, compiled.ordered)
         path = self.folder / "out.parquet"
         written = self.engine.write(work, str(path))
         figures = account(written, work.rules, 0)
@@ -74,7 +75,7 @@ class Bench:
             connection.execute("SET TimeZone='UTC'")
             rows_out = connection.execute(f"SELECT * FROM '{path}'").fetchall()
         kept = Counter(tuple(_counted(value) for value in row) for row in rows_out)
-        return Outcome(kept, [column.name for column in stored], figures.dropped, aside, figures.warned)
+        return Outcome(kept, [column.name for column in stored], figures.dropped, aside, figures.warned, figures.added)
 
     def _source(self, types: dict[str, str], rows: list[list[str]]) -> Source:
         buffer = io.StringIO(newline="")

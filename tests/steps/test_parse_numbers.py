@@ -20,7 +20,7 @@ MARKS = {
     "de": (",", "."),
     "ch": (".", "'\u2019"),
 }
-few = settings(max_examples=25)  # each example holds many rows
+few = settings(max_examples=12)  # each example holds many rows
 
 
 def digits(text: str) -> str:
@@ -98,15 +98,13 @@ LIKELY = st.builds(
     st.sampled_from(["", "€", " €", "\u00a0EUR", "m2", " m²", "%"]),
 )
 TEXTS = st.one_of(LIKELY, st.lists(PIECE, max_size=6).map("".join), st.text(st.sampled_from(BLANKS), max_size=2))
-ROWS = st.lists(TEXTS.map(lambda text: [text]), max_size=40)
+ROWS = st.lists(TEXTS.map(lambda text: [text]), max_size=60)
 WAYS: list[tuple[dict[str, Any], str, str]] = [
     *(({"locale": locale}, *marks) for locale, marks in MARKS.items()),
     ({"decimal": ","}, ",", ""),
-    ({"thousands": "."}, "", ""),
     ({"decimal": "'", "thousands": " "}, "'", " \u00a0\u202f"),
     ({}, ".", ""),
 ]
-WAYS.pop(5)  # thousands equal to the decimal point is refused by the declaration
 
 
 @pytest.mark.parametrize("kind", ["integer", "double", "decimal"])
@@ -174,8 +172,8 @@ def test_numbers_that_are_not_read(bench: Bench, rule: dict[str, Any], text: str
     assert (list(outcome.kept), outcome.aside) == ([], [("parse a", (text,))])
 
 
-WORDS = st.sampled_from(["oui", "OUI", "Oui ", "o", "1", "non", "\u00a0Non", "n", "0", "true", "peut-être", "", " ", "-",
-                         "N/A", "n/a", "it's", "É", "é"])  # fmt: skip
+WORDS = st.sampled_from(["oui", "OUI", "Oui ", "o", "1", "non", "\u00a0Non", "n", "0", "true", "peut-être", "", " ",
+                         "-", "N/A", "n/a", "it's", "É", "é"])  # fmt: skip
 
 
 @pytest.mark.parametrize("otherwise", ["quarantine", "null"])
@@ -205,7 +203,7 @@ def test_booleans_by_words(bench: Bench, otherwise: str, rows: list[list[str]]) 
 
 
 def test_words_for_no_value_before_units(bench: Bench) -> None:
-    """Words for no value are looked for in the whole text; a unit alone is no number, and becomes null by declaration."""
+    """Words for no value are looked for in the whole text; a unit alone is no number."""
     rule = {"type": "double", "locale": "fr", "units": ["€"], "nulls": ["n. c.", "- €"], "otherwise": "null"}
     outcome = bench.run(TYPES, [["N. C."], [" - € "], ["€"], ["12 €"]], [{"parse": {"a": rule}}])
     assert (outcome.kept, outcome.warned) == ({(None,): 3, (12.0,): 1}, {"parse a": 1})

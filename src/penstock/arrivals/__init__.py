@@ -1,6 +1,7 @@
 """Arrivals: files that land, from being noticed to being rows."""
 
 from penstock.arrivals.discover import Discovery, discover, fingerprint
+from penstock.arrivals.keep import Keeper
 from penstock.arrivals.known import SourceSchema
 from penstock.arrivals.preview import Preview, Previewer
 from penstock.arrivals.readmit import Readmission, Readmitter
@@ -12,6 +13,7 @@ from penstock.arrivals.work import Summary, Worker
 __all__ = [
     "Bench",
     "Discovery",
+    "Keeper",
     "Preview",
     "Previewer",
     "Readmission",

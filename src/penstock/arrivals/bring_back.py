@@ -16,8 +16,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from penstock.arrivals.corrected import Case, Corrected, open_records
 from penstock.arrivals.evolution import Basis, changes_of
@@ -223,7 +223,7 @@ def _number(rows: list[Corrected]) -> int:
     return int(hashlib.sha256("\n".join(said).encode("utf-8", "surrogatepass")).hexdigest()[:12], 16)
 
 
-def write_list(processed: Zone, name: TableName, back: Back, run: str, moment: Any) -> None:
+def write_list(processed: Zone, name: TableName, back: Back, run: str, moment: datetime | None) -> None:
     """Publish which rows a part holds; before the commit that names it."""
     rows = [
         {

@@ -6,18 +6,20 @@ that differ. The order of columns never matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from penstock.arrivals.known import SourceSchema
 from penstock.declaration import Table
 from penstock.declaration.model import Contract
 from penstock.engines import Work, Written
 from penstock.errors import BadFileError
-from penstock.naming import did_you_mean
+from penstock.naming import did_you_mean, literal
 from penstock.quality import Delivered, first_halted
 from penstock.steps.source_types import CONTRACT
 
+Ask = Callable[[str], list[tuple[Any, ...]]]
 HINT = "nothing of the file is in the table; correct it, or say `contract: evolve` of the table or column in lake.yaml"
 
 
@@ -100,12 +102,21 @@ def _notes(new: list[str], missing: list[str], unwanted: Iterable[str], required
         yield f'column "{name}" is missing; {what}'
 
 
-def assert_kept(work: Work, written: Written, delivered: Delivered) -> None:
+def assert_kept(work: Work, written: Written, delivered: Delivered, frozen: Iterable[str], ask: Ask) -> None:
     """Refuse the file where a value does not fit a column whose contract is `freeze`.
+
+    Args:
+        work: What was done with the file.
+        written: What came of it.
+        delivered: The file.
+        frozen: Columns with that contract.
+        ask: Runs a SELECT over Parquet files.
 
     Raises:
         BadFileError: One does not; names its line and the value.
     """
+    if delivered.remarks is not None:
+        _assert_read(delivered.remarks, frozen, ask)
     counted = zip(work.rules, written.by_rule, strict=True)
     if not any(count for rule, count in counted if rule.fate == "halted" and rule.name.startswith(f"{CONTRACT} ")):
         return
@@ -115,3 +126,12 @@ def assert_kept(work: Work, written: Written, delivered: Delivered) -> None:
         raise BadFileError(f"{line}{row['reason']}; the contract is freeze", hint=HINT)
     message = "a value does not fit a column whose contract is freeze"
     raise BadFileError(message, hint=HINT)
+
+
+def _assert_read(remarks: str, frozen: Iterable[str], ask: Ask) -> None:
+    """Values within objects are judged while the file is read record by record."""
+    rules = ", ".join(literal(f"type {name}") for name in frozen)
+    sql = f"SELECT line, reason FROM read_parquet({literal(remarks)}) WHERE rule IN ({rules}) ORDER BY line LIMIT 1"
+    found = ask(sql) if rules else []
+    for line, reason in found:
+        raise BadFileError(f"line {line}: {reason}; the contract is freeze", hint=HINT)

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from penstock.declaration import Table
 from penstock.engines import MEMORY_VARIABLE
@@ -32,8 +33,8 @@ class Discovery:
     unclaimed: list[str] = field(default_factory=list)
 
 
-def discover(raw: Zone, tables: Mapping[TableName, Table], state: State) -> Discovery:
-    """Look at the whole raw zone and record what is new."""
+def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, folder: Path) -> Discovery:
+    """Look at the whole raw zone and record what is new; `folder` is the lake's."""
     found = Discovery()
     claimed = set[str]()
     for name, table in tables.items():
@@ -48,7 +49,7 @@ def discover(raw: Zone, tables: Mapping[TableName, Table], state: State) -> Disc
                 found.growing.append(version.key)
             elif new:
                 found.recorded[name] = found.recorded.get(name, 0) + 1
-        _revive(state, name, table)
+        _revive(state, name, table, folder)
     found.unclaimed = [version.key for version in raw.list("**") if version.key not in claimed]
     return found
 
@@ -70,18 +71,20 @@ def _record(state: State, table: TableName, file: FileVersion, version: str) -> 
     return state.arrivals.record(table, file.key, version, file.size, file.modified_ns, file.mark)
 
 
-def _revive(state: State, name: TableName, table: Table) -> None:
+def _revive(state: State, name: TableName, table: Table, folder: Path) -> None:
     """Let dead letters try again once the declaration they failed under has changed."""
-    plan = fingerprint(table)
+    plan = fingerprint(table, folder)
     for arrival in state.arrivals.find(name, ("dead",)):
         if arrival.plan != plan:
             state.arrivals.requeue(arrival, arrival.generation)
 
 
-def fingerprint(table: Table) -> str:
-    """Name what a table's files are processed with, declaration and memory: equal conditions, equal names."""
+def fingerprint(table: Table, folder: Path) -> str:
+    """Name what a table's files are processed with: equal declaration, functions and memory, equal names."""
+    functions = [step.body.partition(":")[0] for step in table.steps if step.kind == "python"]
+    codes = [path.read_bytes() for name in functions if (path := folder / name).is_file()]
     conditions = table.model_dump_json() + os.environ.get(MEMORY_VARIABLE, "")
-    return hashlib.sha256(conditions.encode()).hexdigest()[:16]
+    return hashlib.sha256(b"\0".join([conditions.encode(), *codes])).hexdigest()[:16]
 
 
 def newest_finished(state: State, table: TableName) -> list[Arrival]:

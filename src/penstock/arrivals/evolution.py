@@ -50,7 +50,7 @@ class Basis:
 def changes_of(
     name: TableName, table: Table, head: Head | None, columns: Sequence[Column], schema: SourceSchema, key: str, at: str
 ) -> tuple[Mapping[str, Any], ...]:
-    """What a file makes of a table's columns, with the value that decided; types that it decides without a change too."""
+    """What a file makes of a table's columns, with the value that decided; also what it decides without a change."""
     there = {column.name.lower(): column for column in head.columns} if head else {}
     changes = []
     for column in columns:

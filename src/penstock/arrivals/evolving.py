@@ -6,9 +6,7 @@ without loss stays refused, and its row stays set aside.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 from penstock.arrivals.known import SourceSchema
@@ -113,17 +111,16 @@ def _evidence(plan: Plan, name: str, before: Inferred, kind: str, demand: Refuse
     """The wider type with the first value in the file that asks for it."""
     key, decimal = plan.opened.delivered.key, plan.opened.source.dialect.decimal
     found = Inferred(kind, f"widened from {before.type}", certain=True, file=key, was=before.type)
-    if plan.opened.source.scan:
+    if plan.opened.source.scan or demand.kinds:
         line, text = demand.first or (None, None)
         return replace(found, line=line, value=_shown(text))
     own = next(at for at, column in enumerate(plan.opened.header) if column.lower() == name.lower())
-    with suppress(csv.Error, UnicodeDecodeError):
-        for line, record in records(plan.opened):
-            if len(record) != len(plan.opened.header) or not record[own]:
-                continue
-            text = str(record[own])
-            if not holds(before.type, text, decimal, before.was) and holds(kind, text, decimal, before.type):
-                return replace(found, line=line, value=_shown(text))
+    for line, record in records(plan.opened):
+        if len(record) != len(plan.opened.header) or not record[own]:
+            continue
+        text = str(record[own])
+        if not holds(before.type, text, decimal, before.was) and holds(kind, text, decimal, before.type):
+            return replace(found, line=line, value=_shown(text))
     return found
 
 

@@ -30,6 +30,7 @@ from penstock.formats import (
     scan,
     verify,
 )
+from penstock.formats.excel import read_excel
 from penstock.formats.intake import Evidence, Intake
 from penstock.formats.json_records import read_json
 from penstock.formats.parquet import look_into_parquet
@@ -80,7 +81,7 @@ class Opened:
         """The first records of a text file with their lines."""
         if self.spilled is not None:
             return _first_spilled(self.spilled.path, len(self.header))
-        return _first_lines(self.source)
+        return iter(first_records(self.source.path, self.source.dialect, self.source.width, SAMPLE_RECORDS))
 
 
 def _first_spilled(path: str, width: int) -> Iterator[tuple[int, list[str | None]]]:
@@ -91,11 +92,6 @@ def _first_spilled(path: str, width: int) -> Iterator[tuple[int, list[str | None
     columns = [column.to_pylist() for column in batch.columns] if batch is not None else []
     lines = columns[width] if columns else []
     return ((line, list(cells)) for line, *cells in zip(lines, *columns[:width], strict=True))
-
-
-def _first_lines(source: Source) -> Iterator[tuple[int, list[str | None]]]:
-    records = first_records(source.path, source.dialect, source.width, SAMPLE_RECORDS)
-    return ((line, [cell or None for cell in record]) for line, record in enumerate(records, start=2))
 
 
 def format_of(key: str, table: Table) -> str:
@@ -175,6 +171,14 @@ def _open_parquet(path: Path, key: str, _table: Table, _known: SourceSchema | No
     return Opened(source, Delivered(key, landed.header, None), types)
 
 
+def _open_excel(path: Path, key: str, table: Table, known: SourceSchema | None) -> Opened:
+    excel = table.excel
+    taken = read_excel(
+        str(path), path.parent, "records", sheet=excel.sheet, skip=excel.skip or 0, known=_known_types(known)
+    )
+    return _spilled(key, taken, None)
+
+
 def _spilled(key: str, taken: Intake, text: str | None) -> Opened:
     """A file whose records were read one by one, with types of their own."""
     if not taken.header:
@@ -211,4 +215,5 @@ def _known_types(known: SourceSchema | None) -> dict[str, str]:
 _OPENERS: dict[str, Callable[[Path, str, Table, SourceSchema | None], Opened]] = {
     "json": _open_json,
     "parquet": _open_parquet,
+    "excel": _open_excel,
 }

@@ -255,7 +255,8 @@ def _widenings(known: SourceSchema | None, schema: SourceSchema) -> Iterator[str
     for name, before in known.columns.items() if known else ():
         now = schema.columns[name]
         if now.type != before.type:
-            yield f'column "{name}" is now {now.type}, was {"without a value" if before.empty else before.type}: {now.because()}'
+            was = "without a value" if before.empty else before.type
+            yield f'column "{name}" is now {now.type}, was {was}: {now.because()}'
 
 
 def _try_at(place: str, types_of: Callable[[str], object], select: str) -> None:

@@ -20,7 +20,7 @@ from penstock.arrivals.corrected import Case
 from penstock.arrivals.evolution import Rewriter
 from penstock.arrivals.known import PROPERTY, SourceSchema
 from penstock.arrivals.plan import Terms
-from penstock.arrivals.settle import Heartbeat, run_id, table_for
+from penstock.arrivals.settle import SOURCE, Heartbeat, run_id, table_for
 from penstock.arrivals.sorting import Desk, Refused, Target, sort_corrections
 from penstock.arrivals.stage import Workshop
 from penstock.declaration import Table
@@ -36,8 +36,6 @@ from penstock.tables import Catalog, commit_group
 from penstock.tables.others import others_of
 
 POLL_SECONDS = 0.05
-SOURCE = "quarantine:"
-"""Start of what stands for the file of corrections in a run's list of arrivals."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from penstock.state.store import Column
 from penstock.tables import HISTORY, Catalog, Staged, with_history
 
 HEARTBEAT_SECONDS = 15.0
+SOURCE = "quarantine:"
+"""Start of what stands, in a run's list of arrivals, for rows that came back from quarantine."""
 
 
 class Ready(Protocol):

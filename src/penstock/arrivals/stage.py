@@ -40,7 +40,8 @@ class Prepared:
         notes: What people should know: columns that are new or missing.
         findings: What came of the checks.
         parts: Rows that came back from quarantine before, and belong to the same content processed again.
-        settled: Data files of the table that `parts` stand for.
+        settled: Names of the parts of the table that `parts` stand for.
+        brought_back: Where the rows of `parts` went.
         basis: What it was planned against, and what it changes of the table's columns.
     """
 
@@ -54,6 +55,7 @@ class Prepared:
     findings: tuple[Finding, ...] = ()
     parts: tuple[Staged, ...] = ()
     settled: frozenset[str] = frozenset()
+    brought_back: Accounting | None = None
     basis: Basis = NO_BASIS
 
     @property
@@ -94,6 +96,11 @@ def stage(shop: Workshop, job: Job) -> Prepared:
             stem = _set_aside(shop, arrival, done)
             _assert_unchanged(shop, arrival)
             files = _publish(shop, arrival, staging, done.accounting.rows_out)
+        except FileChangedError:
+            raise
+        except Exception:
+            _assert_unchanged(shop, arrival)  # what was found may be no version's fault: a file that changes is no file
+            raise
         finally:
             Path(staging).unlink(missing_ok=True)
     changed = known is None or done.first.schema.columns != known.columns

@@ -188,7 +188,9 @@ def _write(engine: Engine, planner: Planner, plan: Plan, target: str) -> Part:
     evolving = Evolving(engine, planner)
     while (wider := evolving.next(part.plan, part.written)) is not None:
         part = _write_guarded(engine, planner, wider, target)
-    assert_kept(part.plan.work, part.written, part.plan.opened.delivered)
+    known = part.plan.known.columns if part.plan.known else ()
+    frozen = [name for name in known if planner.contracts.of(name) == "freeze"]
+    assert_kept(part.plan.work, part.written, part.plan.opened.delivered, frozen, engine.ask)
     return part
 
 

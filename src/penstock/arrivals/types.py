@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from penstock.arrivals.intake import Opened
@@ -20,6 +21,7 @@ NARROWEST = INFERRED_TYPES[0]
 DECLARED = Inferred("VARCHAR", "read as text: a step declares its type", certain=True)
 NO_VALUE = Inferred("VARCHAR", "no file has had a value yet; the first one decides", certain=True, empty=True)
 SHOWN = 100
+SAMPLE_RECORDS = 1_000
 BATCH = 10_000
 
 
@@ -34,7 +36,7 @@ def first_guess(opened: Opened, declared: set[str], engine: Engine) -> SourceSch
     header, dialect = opened.header, opened.source.dialect
     if opened.types:
         return SourceSchema(dialect, dict(opened.types))
-    guesses = infer_from_sample(header, opened.sample(), dialect.decimal)
+    guesses = infer_from_sample(header, islice(records(opened), SAMPLE_RECORDS), dialect.decimal)
     columns = {name: DECLARED if name.lower() in declared else guesses[name] for name in header}
     unknown = [name for name, guess in columns.items() if guess is None]
     looked_at = from_whole_file(dict.fromkeys(unknown, NARROWEST), opened, engine) if unknown else {}
@@ -98,8 +100,7 @@ def _located(decided: dict[str, Inferred], opened: Opened) -> dict[str, Inferred
     types = {name: found.type for name, found in decided.items() if not found.empty}
     places: dict[str, tuple[int, str]] = {}
     if types:
-        with suppress(csv.Error, UnicodeDecodeError):
-            places = deciding_values(opened.header, records(opened), types, opened.source.dialect.decimal)
+        places = deciding_values(opened.header, records(opened), types, opened.source.dialect.decimal)
     return {
         name: _from(opened, replace(decided[name], line=line, value=value)) for name, (line, value) in places.items()
     }
@@ -111,13 +112,22 @@ def records(opened: Opened) -> Iterator[tuple[int, list[str | None]]]:
         yield from _typed_records(opened)
         return
     dialect = opened.source.dialect
-    with Path(opened.source.path).open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote)
-        next(reader, None)
-        line = reader.line_num + 1
-        for record in reader:
-            yield line, list(record)
-            line = reader.line_num + 1
+    nulls = {"", *dialect.nulls}
+    with Path(opened.source.path).open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        for _ in range(dialect.skip):
+            file.readline()
+        reader = (
+            csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote)
+            if dialect.quote
+            else csv.reader(file, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
+        )
+        for _ in range(dialect.header):
+            next(reader, None)
+        line = reader.line_num + dialect.skip + 1
+        with suppress(csv.Error):  # a field too long for the reader: what was seen so far has to do
+            for record in reader:
+                yield line, [None if cell in nulls else cell for cell in record]
+                line = reader.line_num + dialect.skip + 1
 
 
 def _typed_records(opened: Opened) -> Iterator[tuple[int, list[str | None]]]:

@@ -13,22 +13,22 @@ from pathlib import Path
 
 from penstock.arrivals.discover import fingerprint, newest_finished, record
 from penstock.arrivals.evolution import Rewriter
+from penstock.arrivals.failure import details_of, is_final, reason_of
+from penstock.arrivals.keep import Keeper
 from penstock.arrivals.known import PROPERTY, SourceSchema
 from penstock.arrivals.plan import Planner, Terms
+from penstock.arrivals.reapply import assert_settled, run_of_parts, with_corrections
 from penstock.arrivals.settle import Heartbeat, run_id, table_for
 from penstock.arrivals.stage import Prepared, Workshop, stage
 from penstock.arrivals.through import Job
-from penstock.clock import Clock
 from penstock.declaration import Table
 from penstock.errors import (
-    BadFileError,
     CheckHaltedError,
     FileChangedError,
     LeaseLostError,
-    PenstockError,
     PlanOutdatedError,
 )
-from penstock.naming import TableName, printable
+from penstock.naming import TableName
 from penstock.quality.checks import check_outcomes, needs_lease
 from penstock.signals import Signals
 from penstock.state import Accounting, Arrival, Lease, Run, SqliteState
@@ -77,6 +77,7 @@ class Worker:
         self._shop, self._clock = shop, shop.bench.clock
         self._state, self._catalog, self._signals = state, catalog, signals
         self._tags = tags
+        self._keeper = Keeper(shop.processed, state, catalog, self._clock, signals)
         self._rewrite = Rewriter(shop.bench.engine, shop.processed)
         self._planners: dict[TableName, Planner] = {}
         self._sources: dict[TableName, tuple[str | None, SourceSchema | None]] = {}
@@ -101,6 +102,9 @@ class Worker:
                 self._restore(name, summary)
                 while not self._stopping.is_set() and self._pass(name, table, summary):
                     pass
+                for purged in self._keeper.purge(name, table):
+                    text = f"quarantined rows removed, kept for {table.quarantine.keep}: {purged.rows}"
+                    summary.notes.append((purged.file or str(name), text))
         finally:
             heart.stop()
         return summary
@@ -179,7 +183,8 @@ class Worker:
             head = self._catalog.head(name)
             there = beside(head, [other.staged for other in ready], arrival.name, table.on_reupload)
             terms = Terms(head, others_of(self._catalog, name, there))
-            prepared = stage(self._shop, Job(arrival, table, self._planner(name, table), terms, self._known(name)))
+            job = Job(arrival, table, self._planner(name, table), terms, self._known(name))
+            prepared = with_corrections(self._shop, self._catalog, job, stage(self._shop, job), there)
         except FileChangedError:
             self._look_again(name, arrival)
         except Exception as error:  # noqa: BLE001 - whatever one file causes must not stop the others
@@ -212,9 +217,10 @@ class Worker:
 
     def _failed(self, name: TableName, table: Table, arrival: Arrival, error: Exception, summary: Summary) -> None:
         """End an attempt: as a dead letter when trying again is of no use, else to be tried again later."""
-        final = isinstance(error, BadFileError) or arrival.attempts >= ATTEMPTS
-        reason = _reason(error)
+        final = is_final(error) or arrival.attempts >= ATTEMPTS
+        reason = reason_of(error)
         facts = {"table": str(name), "file": arrival.key, "reason": reason, "attempt": arrival.attempts}
+        facts |= details_of(error)
         if not final:
             delay = FIRST_DELAY * 2 ** (arrival.attempts - 1)
             self._state.arrivals.give_back(arrival, reason, delay)
@@ -232,7 +238,7 @@ class Worker:
         )
         with self._state.together():
             self._state.runs.add(run)
-            self._state.arrivals.bury(arrival, reason, fingerprint(table), run.run)
+            self._state.arrivals.bury(arrival, reason, fingerprint(table, self._shop.bench.folder), run.run)
             if isinstance(error, CheckHaltedError):
                 self._state.checks.add(check_outcomes(error.findings, name, arrival.key, run.run, run.started))
         summary.dead.append(replace(arrival, state="dead", reason=reason))
@@ -255,6 +261,7 @@ class Worker:
             if head is None:
                 self._finish(name, table, ready, summary, started, None)
                 return
+            assert_settled(head, ready)
             group = [staged for prepared in ready for staged in prepared.group]
             committed = commit_group(self._catalog, name, group, self._clock, lambda: self._assert_held(own, ready))
             self._finish(name, table, ready, summary, started, committed)
@@ -333,13 +340,15 @@ class Worker:
         with self._state.together():
             self._state.runs.add(run)
             for done in ready:
+                if (again := run_of_parts(self._clock, run, done)) is not None:
+                    self._state.runs.add(again)
                 stem = done.quarantine_stem
                 self._state.arrivals.finish(done.arrival, run.run, done.accounting, stem, replaces=replaces)
                 outcomes = check_outcomes(list(done.findings), name, done.arrival.key, run.run, run.started)
                 self._state.checks.add(outcomes)
         for prepared in ready:
             if committed and prepared.arrival.name in committed.already:
-                self._discard([prepared])
+                self._discard([replace(prepared, parts=())])
             summary.files[name] = summary.files.get(name, 0) + 1
             self._announce(name, run.run, prepared)
         summary.accounts[name] = summary.accounts.get(name, Accounting()) + total
@@ -360,9 +369,3 @@ class Worker:
             bytes=prepared.arrival.size,
             notes=list(prepared.notes),
         )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, PenstockError):
-        return printable(str(error).replace("\n  ", "; "))
-    return printable(f"{type(error).__name__}: {error}")

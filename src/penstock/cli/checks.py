@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from penstock.naming import TableName
     from penstock.state import CheckOutcome
 
-DONE = {"warned": "kept, with a warning", "quarantined": "quarantined", "halted": "refused"}
+DONE = {"warn": "kept, with a warning", "quarantine": "quarantined", "halt": "refused"}
 WHOLE = ("row_count", "fresh")
 
 
@@ -59,8 +59,7 @@ def _none_yet(table: str, check: CheckOutcome | Statement) -> dict[str, Any]:
 
 def said(facts: dict[str, Any]) -> str:
     """A check that was broken, in one line: `check between age 0..120: 3 rows quarantined`."""
-    result = {"warn": "warned", "quarantine": "quarantined", "halt": "halted"}[facts["on_breach"]]
-    name = f"check {printable(facts['check'])}"
-    if facts["kind"] in WHOLE or result == "halted":
-        return f"{name}: {counted(facts['broken'], 'file')} {DONE[result]}: {printable(str(facts['reason']))}"
-    return f"{name}: {counted(facts['breaches'], 'row')} {DONE[result]}"
+    done = DONE[facts["on_breach"]]
+    whole = facts["kind"] in WHOLE or facts["on_breach"] == "halt"
+    count = counted(facts["broken"], "file") if whole else counted(facts["breaches"], "row")
+    return f"check {printable(facts['check'])}: {count} {done}"

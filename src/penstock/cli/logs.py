@@ -69,6 +69,11 @@ def told(event: dict[str, Any]) -> str:
         case "failed":
             wait = lasted(float(event.get("retry_in", 0)))
             return f"attempt {event.get('attempt')} failed, again in {wait}: {printable(str(event.get('reason')))}"
+        case "readmitted":
+            stay = event.get("rows_quarantined", 0)
+            return f"{counted(event['rows_out'], 'row')} came back" + (f", {stay:,} stay in quarantine" if stay else "")
+        case "purged":
+            return f"{counted(event['rows'], 'row')} removed from quarantine, set aside {event['set_aside']}"
         case "dead":
             return f"dead: {printable(str(event.get('reason')))}"
         case other:

@@ -35,6 +35,8 @@ COMMANDS = {
     "query": "Ask in SQL.",
     "tables": "List the tables.",
     "show": "Tell all about one table.",
+    "why": "Say which file, line and value decided a type.",
+    "quarantine": "Look at rows set aside, correct them, bring them back.",
     "status": "Say what waits and what is done.",
     "runs": "List past runs and where the rows went.",
     "logs": "Show one line per file, as it happened.",

@@ -26,17 +26,23 @@ MILLISECOND = 1000
 
 @click.command("show")
 @click.argument("table", type=TABLE)
+@click.option("--history", is_flag=True, help="Show what became of the columns, and which value decided.")
 @json_option(
     "Print {table, declared, exists, description, files_pattern, rows, files, bytes, committed, columns, ...}."
 )
 @click.pass_obj
-def command(session: Session, table: str) -> None:
+def command(session: Session, table: str, *, history: bool) -> None:
     """Tell all about a TABLE: columns, why files are read as they are, size, freshness, snapshots."""
     with session.open() as lake:
-        facts = facts_of(lake, table_named(lake, table))
+        name = table_named(lake, table)
+        facts = facts_of(lake, name)
+        changes = history_of(lake, name)
         now = lake.clock.now()
     if session.json:
-        emit(facts)
+        emit({"table": facts["table"], "history": changes} if history else facts)
+        return
+    if history:
+        say_history(facts["table"], changes)
         return
     _say_head(facts, now)
     if not facts["exists"]:
@@ -71,6 +77,44 @@ def facts_of(lake: Lake, name: TableName) -> dict[str, Any]:
         "source": source,
         "snapshots": [_snapshot(plain) for plain in (metadata or {}).get("snapshots", [])],
     }
+
+
+def properties_of(lake: Lake, name: TableName) -> dict[str, str]:
+    """The properties of a table; none when there is no such table."""
+    return dict((lake.catalog.metadata(name) or {}).get("properties", {}))
+
+
+def history_of(lake: Lake, name: TableName) -> list[dict[str, Any]]:
+    """What became of a table's columns, oldest first."""
+    from penstock.tables import HISTORY
+
+    found: list[dict[str, Any]] = json.loads(properties_of(lake, name).get(HISTORY, "[]"))
+    return found
+
+
+def say_history(table: str, changes: list[dict[str, Any]]) -> None:
+    """Show what became of a table's columns, newest first."""
+    say(bold(table))
+    if not changes:
+        say("nothing is recorded of its columns yet")
+        return
+    say()
+    rows: list[list[str | None]] = [
+        [
+            change["at"][:19].replace("T", " "),
+            printable(change["column"]),
+            f"{change['change']}: {_types(change)}",
+            printable(change["reason"] or ""),
+        ]
+        for change in reversed(changes)
+    ]
+    show([*left("when (UTC)", "column", "change"), *left("because", faint=True)], rows)
+
+
+def _types(change: dict[str, Any]) -> str:
+    if change["was"] in {None, change["type"]}:
+        return str(change["type"])
+    return f"{change['was']} to {change['type']}"
 
 
 def _snapshot(plain: dict[str, Any]) -> dict[str, Any]:

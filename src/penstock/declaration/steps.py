@@ -168,7 +168,8 @@ class Extract(Strict):
     def _a_group_each(self) -> Extract:
         groups = groups_of(self.pattern)
         if groups != len(self.into):
-            message = f"the pattern has {groups} groups, and {len(self.into)} columns are named; each group fills one"
+            count = f"{groups} group{'' if groups == 1 else 's'}"
+            message = f"the pattern has {count}, and the new columns are {len(self.into)}; each group fills one"
             raise ValueError(message)
         return self
 
@@ -187,7 +188,10 @@ class Split(Strict):
     """With a list of names, what a text with another number of parts does: send its row to `quarantine`, or give
     `null` in every new column (counted as a warning)."""
 
-    _differ = field_validator("into")(_columns)
+    @model_validator(mode="after")
+    def _names_differ(self) -> Split:
+        _columns(self.into)
+        return self
 
 
 class Explode(Strict):

@@ -36,6 +36,7 @@ from penstock.engines.engine import (
 from penstock.errors import BadFileError, DamagedFileError, ExpressionError
 from penstock.formats import holds_sql, pointed_sql
 from penstock.naming import identifier, literal
+from penstock.tables.types import field_ids_sql
 
 MEMORY = "300MB"
 MEMORY_VARIABLE = "PENSTOCK_MEMORY"
@@ -273,11 +274,10 @@ def _copy_sql(work: Work, path: str) -> str:
     columns = ", ".join(
         f"CAST({identifier(column.name)} AS {column.type}) AS {identifier(column.name)}" for column in work.columns
     )
-    ids = ", ".join(f"{identifier(column.name)}: {column.id}" for column in work.columns)
     select = f"SELECT {columns} FROM ({work.select}) WHERE {_keeping(work)}"
     return (
         f"COPY ({_with_source(work.source, select, ordered=work.ordered)}) TO {literal(path)} "
-        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
+        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {field_ids_sql(work.columns)}, RETURN_STATS)"
     )
 
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import islice
+from typing import Any, Protocol
 
 from penstock.formats.dialect import Dialect
-from penstock.formats.records import Record, Records, Seen
-from penstock.formats.spill import Place, SpillWriter
+from penstock.formats.records import Records, Seen
+from penstock.formats.spill import Fate, Place
 
 MALFORMED = "malformed"
 SAMPLE_RECORDS = 1_000
 
 
+class Taker(Protocol):
+    """Takes records; `SpillWriter` is one."""
+
+    def keep(self, cells: Sequence[Any], place: Place) -> None:
+        """Take a record."""
+
+    def remark(self, fate: Fate, place: Place, rule: str, reason: str, raw: str, column: str | None = None) -> None:
+        """Take what is to be said about a record."""
+
+
 def read_carefully(
-    path: str, dialect: Dialect, width: int, writer: SpillWriter, names: tuple[str, ...] = ()
+    path: str, dialect: Dialect, width: int, writer: Taker, names: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     """Hand every record of a file to `writer`: kept with its place, or set aside with the reason.
 
@@ -50,10 +61,10 @@ def read_carefully(
 def notes_of(seen: Seen, dialect: Dialect) -> tuple[str, ...]:
     """What a reading met that is said once per file."""
     notes = []
-    if sum(map(bool, (seen.feeds, seen.pairs, seen.returns))) > 1 and min(seen.feeds, seen.pairs + seen.returns) > 1:
-        kinds = ((seen.feeds, "line feed"), (seen.pairs, "both"), (seen.returns, "carriage return"))
-        shown = ", ".join(f"{count:,} with {name}" for count, name in kinds if count)
-        notes.append(f"records end in several ways: {shown}")
+    kinds = {"\n": "a line feed", "\r\n": "a carriage return and a line feed", "\r": "a carriage return"}
+    shown = [f"{seen.ends[end]:,} with {name}" for end, name in kinds.items() if seen.ends[end]]
+    if len(shown) > 1:
+        notes.append(f"lines end in several ways: {', '.join(shown)}")
     if seen.comments:
         notes.append(f'{seen.comments:,} lines that start with "{dialect.comment}" are comments and were passed over')
     if seen.spaced:
@@ -61,12 +72,12 @@ def notes_of(seen: Seen, dialect: Dialect) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def first_records(path: str, dialect: Dialect, width: int, limit: int = SAMPLE_RECORDS) -> list[list[str]]:
-    """The fields of the first records behind the header, without damaged ones."""
+def first_records(
+    path: str, dialect: Dialect, width: int, limit: int = SAMPLE_RECORDS
+) -> list[tuple[int, list[str | None]]]:
+    """The first records behind the header with their lines, without damaged ones; null for an empty field."""
     records = Records.of(path, dialect, width, chunk=1 << 16)
     records.header()
-    return [record.fields for record in islice(_sound(records), limit)]
-
-
-def _sound(records: Records) -> Iterator[Record]:
-    return (record for record in records if not record.damage)
+    nulls = {"", *dialect.nulls}
+    sound = (record for record in records if not record.damage)
+    return [(r.line, [None if field in nulls else field for field in r.fields]) for r in islice(sound, limit)]

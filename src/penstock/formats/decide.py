@@ -12,15 +12,15 @@ from itertools import islice
 from typing import Any
 
 from penstock.errors import BadFileError
-from penstock.formats.dialect import DECLARED, UTF8, Dialect, Evidence, word
+from penstock.formats.dialect import DECLARED, UTF8, Choice, Dialect, word
 from penstock.formats.encoding import decide_encoding
 from penstock.formats.header import check_names, names_of, read_names
 from penstock.formats.layout import find_comment, find_decimal, find_header, find_trailing, without_comments
 from penstock.formats.lines import Line, encoding_words, read_lines
 from penstock.formats.proof import Proof, prove
 from penstock.formats.records import Records
+from penstock.formats.sniff import BODY_SHARE, NEAR, USUAL, Candidate, candidates, clarity
 from penstock.formats.survey import Scan
-from penstock.formats.sniff import BODY_SHARE, NEAR, USUAL, Candidate, candidates
 
 SAMPLE_LINES = 3_000
 SAMPLE_BYTES = 2_000_000
@@ -78,7 +78,7 @@ def detect_dialect(path: str, scan: Scan, declared: Mapping[str, Any] | None = N
     decimal = None if "decimal" in told else find_decimal(found, count)
     evidence += [*reasons, *(reason for reason in (trailing, decimal) if reason)]
     evidence += [
-        Evidence(key, str(told[key]), DECLARED) for key in ("quote", "escape", "comment", "decimal") if key in told
+        Choice(key, str(told[key]), DECLARED) for key in ("quote", "escape", "comment", "decimal") if key in told
     ]
     evidence += _quote_evidence(found, told)
     dialect = replace(
@@ -93,7 +93,7 @@ def detect_dialect(path: str, scan: Scan, declared: Mapping[str, Any] | None = N
     return _decided(path, scan, replace(dialect, names=() if count else names), names, found, evidence, told)
 
 
-def _sample(path: str, scan: Scan, declared: str | None) -> tuple[Evidence, list[Line], bool]:
+def _sample(path: str, scan: Scan, declared: str | None) -> tuple[Choice, list[Line], bool]:
     """The encoding, the first lines, and whether they are all."""
     if scan.blank and scan.nul_line is None:
         raise BadFileError("the file is empty", hint=_EMPTY_HINT)
@@ -103,7 +103,7 @@ def _sample(path: str, scan: Scan, declared: str | None) -> tuple[Evidence, list
     found = read_lines(path, encoding.choice, chunk=1 << 18)
     for line in found:
         lines.append(line)
-        size += line.size
+        size += line.length + 1
         if len(lines) >= SAMPLE_LINES or size >= SAMPLE_BYTES:
             break
     whole = next(found, None) is None
@@ -131,7 +131,7 @@ def _chosen(ranked: Sequence[Candidate], told: Mapping[str, Any]) -> Candidate:
     if best.width == 1 or best.score == 0:
         return _one_column(ranked)
     rival = next((found for found in ranked[1:] if found.width > 1), None)
-    if rival and rival.score >= NEAR * best.score and rival.start == 0:
+    if rival and rival.score >= NEAR * best.score and clarity(rival) == clarity(best):
         first, second = word(best.dialect.delimiter), word(rival.dialect.delimiter)
         raise BadFileError(
             f"the delimiter may be {first} ({best.width} fields) or {second} ({rival.width} fields): both fit the records",
@@ -156,7 +156,7 @@ def _one_column(ranked: Sequence[Candidate]) -> Candidate:
     return min(usual, key=lambda found: (uses(found), USUAL.index(found.dialect.delimiter)))
 
 
-def _quote_evidence(found: Candidate, told: Mapping[str, Any]) -> list[Evidence]:
+def _quote_evidence(found: Candidate, told: Mapping[str, Any]) -> list[Choice]:
     dialect = found.dialect
     reasons = []
     if "quote" not in told and dialect.quote != '"':
@@ -165,9 +165,9 @@ def _quote_evidence(found: Candidate, told: Mapping[str, Any]) -> list[Evidence]
             if dialect.quote
             else "no field has quotes around it"
         )
-        reasons.append(Evidence("quote", dialect.quote, reason))
+        reasons.append(Choice("quote", dialect.quote, reason))
     if "escape" not in told and dialect.escape:
-        reasons.append(Evidence("escape", dialect.escape, "only so do the quotes within quoted fields match"))
+        reasons.append(Choice("escape", dialect.escape, "only so do the quotes within quoted fields match"))
     return reasons
 
 
@@ -185,13 +185,13 @@ def _decided(
     dialect: Dialect,
     names: tuple[str, ...],
     found: Candidate,
-    evidence: list[Evidence],
+    evidence: list[Choice],
     told: Mapping[str, Any],
 ) -> Reading:
     """The dialect with its reason, checked against the whole file."""
     proof = prove(path, scan, dialect, len(names))
     reason = DECLARED if "delimiter" in told else _reason(path, dialect, names, found, proof)
-    first = Evidence("delimiter", dialect.delimiter, reason, found.records[found.start].line if found.records else 1)
+    first = Choice("delimiter", dialect.delimiter, reason, found.records[found.start].line if found.records else 1)
     dialect = replace(dialect, reason=reason, evidence=(first, *evidence))
     return Reading(dialect, names, _notes(dialect), proof)
 
@@ -262,11 +262,11 @@ def _read_as(path: str, lines: Sequence[Line], dialect: Dialect) -> tuple[tuple[
         names = read_names(path, dialect)
     except BadFileError as error:
         return (), error
-    records = Records(lines, dialect, len(names))
+    records = Records(lines, dialect, len(names), partial=True)
     records.header()
     found = list(islice(records, CHECKED_RECORDS))
     sound = sum(not record.damage for record in found)
-    return names if sound >= BODY_SHARE * len(found) or len(names) > 1 and sound else (), None
+    return names if sound >= BODY_SHARE * len(found) or (len(names) > 1 and sound) else (), None
 
 
 def _foreign(names: Sequence[str], found: Sequence[str], known: Dialect, error: BadFileError | None) -> BadFileError:

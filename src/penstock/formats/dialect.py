@@ -36,7 +36,7 @@ def word(mark: str) -> str:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Choice:
     """Why one choice was made.
 
     Attributes:
@@ -89,11 +89,11 @@ class Dialect:
     nulls: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     trailing: bool = False
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[Choice, ...] = ()
 
     def __post_init__(self) -> None:
         """Take the lists of a stored dialect as tuples."""
-        evidence = tuple(Evidence(**found) if isinstance(found, Mapping) else found for found in self.evidence)
+        evidence = tuple(Choice(**found) if isinstance(found, Mapping) else found for found in self.evidence)
         for name, value in (("nulls", tuple(self.nulls)), ("names", tuple(self.names)), ("evidence", evidence)):
             object.__setattr__(self, name, value)
 
@@ -107,7 +107,7 @@ class Dialect:
         known = {field.name for field in fields(cls)}
         return cls(**{key: value for key, value in plain.items() if key in known})
 
-    def why(self, what: str) -> Evidence | None:
+    def why(self, what: str) -> Choice | None:
         """Why a choice was made; None for one that nobody had to make."""
         return next((found for found in self.evidence if found.what == what), None)
 

@@ -1,8 +1,8 @@
 """Which encoding a file is in: declared, marked, proven, or the one guess that is allowed, with the reason.
 
 Valid UTF-8 with a letter beyond ASCII is proof enough; so is the pattern of NUL bytes of UTF-16 and UTF-32. Bytes that
-are not UTF-8 may be Windows-1252, and are taken for it only when they read like Western text: an encoding guessed wrongly
-gives wrong letters in silence, so whatever else they may be is asked for.
+are not UTF-8 may be Windows-1252, and are taken for it only when they read like Western text: an encoding guessed
+wrongly gives wrong letters in silence, so whatever else they may be is asked for.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections import Counter
 from pathlib import Path
 
 from penstock.errors import BadFileError
-from penstock.formats.dialect import DECLARED, UTF8, Evidence
+from penstock.formats.dialect import DECLARED, UTF8, Choice
 from penstock.formats.lines import CHUNK_BYTES, encoding_words, read_lines
 from penstock.formats.survey import Scan
 
-WESTERN = frozenset("ÀÂÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÁÃÕŒœÿ")
-SIGNS = frozenset("€‚„…‘’“”•–—™ ¡¢£¥§©ª«®°±²³µ·º»¼½¾¿×´¨\xad")
+WESTERN = frozenset("ÀÂÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÁÃÕŒœ")
+SIGNS = frozenset("€‚„…‘’“”•–—™ ¡¢£¥§©ª«®°±²³µ·º»¼½¾¿×´¨\xad")  # noqa: RUF001 - the signs of Windows-1252
+BETWEEN = frozenset("’‘\xad·–—")  # noqa: RUF001 - the same
+"""Signs that stand between two letters; any other there is a letter of another encoding."""
 WIDE_SHARE = 0.3
 """Share of NUL bytes above which a file is UTF-16 or UTF-32 rather than damaged."""
 MOST_DAMAGED = 0.1
@@ -33,7 +35,8 @@ _NOT_WESTERN = tuple(
             r"[^\w\s\x00-\x7f]{2}",
             r"[a-zß-ÿ][À-Þ][a-zß-ÿ]",  # a capital within a word
             r"[ìò](?=[^\W\d_])|[^\Wbcdfghjklmnpqrstvwxziu][ìò]",  # Italian has them at the end of words
-            r"õ(?!e)|Õ(?!E)",  # Portuguese
+            r"õ(?!e)|Õ(?![Ee])|Ã(?![OoEe])",  # Portuguese
+            r"[0-9][À-Þ]",
         ),
     )
 )
@@ -41,24 +44,24 @@ _ALIASES = {"utf8": UTF8, "utf-8-sig": UTF8, "latin1": "latin-1", "iso8859-1": "
 _HINT = "declare it, such as csv: {encoding: %s}, or deliver the file as UTF-8"
 
 
-def decide_encoding(path: str, scan: Scan, declared: str | None) -> Evidence:
+def decide_encoding(path: str, scan: Scan, declared: str | None) -> Choice:
     """Decide which encoding a file is in.
 
     Raises:
         BadFileError: Nothing tells it, or the file is no text.
     """
     if declared is not None:
-        return Evidence("encoding", normal_name(declared, scan), DECLARED)
+        return Choice("encoding", normal_name(declared, scan), DECLARED)
     if scan.mark:
-        return Evidence("encoding", scan.mark, "the byte order mark at the start of the file", 1)
+        return Choice("encoding", scan.mark, "the byte order mark at the start of the file", 1)
     with Path(path).open("rb") as file:
         head = file.read(CHUNK_BYTES)
     if scan.nul_line is not None:
         wide = _wide_encoding(head)
         if wide:
-            return Evidence("encoding", wide, "every other byte of plain letters is NUL, as in that encoding", 1)
+            return Choice("encoding", wide, "every other byte of plain letters is NUL, as in that encoding", 1)
     if scan.utf8:
-        return Evidence("encoding", UTF8, "all bytes are ASCII" if scan.ascii else "all bytes are valid UTF-8")
+        return Choice("encoding", UTF8, "all bytes are ASCII" if scan.ascii else "all bytes are valid UTF-8")
     return _narrow_encoding(path, scan)
 
 
@@ -102,23 +105,23 @@ def _wide_encoding(head: bytes) -> str:
     return found
 
 
-def _narrow_encoding(path: str, scan: Scan) -> Evidence:
+def _narrow_encoding(path: str, scan: Scan) -> Choice:
     """UTF-8 with damage, or Windows-1252, or a refusal."""
     tally = _Tally()
     for line in read_lines(path, "latin-1"):
         tally.add(line.text)
-    line, value = scan.bad_line, f"0x{scan.bad_byte:02X}"
+    at, value = scan.bad_line, f"0x{scan.bad_byte:02X}"
     if tally.sequences > tally.bad_lines:
         reason = f"{tally.sequences:,} characters are valid UTF-8; {tally.bad_lines:,} lines hold bytes that are not"
-        return Evidence("encoding", UTF8, reason, line, value)
+        return Choice("encoding", UTF8, reason, at, value)
     if not tally.sequences and tally.reads_western():
-        reason = f"not UTF-8 from line {line} on; every byte above 127 reads as Western text in it"
-        return Evidence("encoding", "cp1252", reason, line, tally.example)
-    if tally.bad_lines <= MOST_DAMAGED * tally.lines:
+        reason = f"not UTF-8 from line {at} on; every byte above 127 reads as Western text in it"
+        return Choice("encoding", "cp1252", reason, at, tally.example)
+    if tally.bad_lines <= max(1, MOST_DAMAGED * tally.lines):
         reason = f"all but {tally.bad_lines:,} of {tally.lines:,} lines are valid; the others read as no other encoding"
-        return Evidence("encoding", UTF8, reason, line, value)
+        return Choice("encoding", UTF8, reason, at, value)
     raise BadFileError(
-        f"line {line} is not UTF-8 (byte {value}), and the text does not read as {encoding_words('cp1252')} either: "
+        f"line {at} is not UTF-8 (byte {value}), and the text does not read as {encoding_words('cp1252')} either: "
         f'"{tally.example}"',
         hint=_HINT % "cp1250",
     )
@@ -152,7 +155,7 @@ class _Tally:
             if not char.isascii() and char not in WESTERN:
                 self._signs[char] += 1
         for char in _WORD_WITH_SIGN.findall(western):
-            self._foreign |= char not in "’‘\xad·–—"  # a sign between two letters is a letter of another encoding
+            self._foreign |= char not in BETWEEN
         self._foreign |= _foreign(western)
 
     def reads_western(self) -> bool:

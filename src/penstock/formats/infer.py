@@ -57,19 +57,25 @@ class Inferred:
     def because(self) -> str:
         """The reason with the file, line and value that decided, as one sentence."""
         if self.value is None:
-            return self.reason if not self.file else f"{self.reason} ({self.file})"
+            return self.reason if self.empty or not self.file else f"{self.reason} ({self.file})"
         place = f"{self.file} line {self.line}" if self.line is not None else self.file or "the first file"
         unlike = refuted_by(self.type, self.value)
         if self.was:
-            return f'{place} holds "{self.value}", which is {_NEITHER.get(self.was, f"no {self.was.lower()}")}'
+            return f'{place} holds "{self.value}", which {_unlike(self.was, self.value)}'
         if self.type == "VARCHAR" or unlike:
             named = unlike or "of no narrower type"
             return f'{place} holds "{self.value}", which is {named}'
         return f'{self.reason}: first seen {place} "{self.value}"'
 
 
+def _unlike(was: str, value: str) -> str:
+    if was in {"BIGINT", "INTEGER"} and value.lstrip("+-").isdigit():
+        return f"is too large for {was}"
+    return f"is {_NEITHER[was]}" if was in _NEITHER else f"does not fit {was}"
+
+
 def refuted_by(kind: str, value: str) -> str:
-    """What a value is not that a narrower type than `kind` would have asked for; empty where `kind` is the narrowest."""
+    """What a value is not that a type narrower than `kind` asks for; empty where `kind` is the narrowest."""
     if kind not in INFERRED_TYPES:
         return ""
     narrower = INFERRED_TYPES[1 : INFERRED_TYPES.index(kind)]  # that a number is no boolean explains nothing
@@ -106,7 +112,7 @@ def _narrowed(
     A column that has come to its `wanted` type is not looked at any more.
     """
     active = {at: name for at, name in enumerate(header) if name in wanted}
-    left = {name: INFERRED_TYPES for name in active.values()}
+    left = dict.fromkeys(active.values(), INFERRED_TYPES)
     found: dict[str, tuple[str, int, str]] = {}
     for line, record in records:
         if not active:

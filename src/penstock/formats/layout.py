@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from penstock.errors import BadFileError
-from penstock.formats.cells import NULL_WORDS, all_values, is_decimal_comma, is_decimal_point, is_value
-from penstock.formats.dialect import DECLARED, Dialect, Evidence
+from penstock.formats.cells import NULL_WORDS, all_values, is_decimal_comma, is_decimal_point, is_padded, is_value
+from penstock.formats.dialect import DECLARED, Choice
 from penstock.formats.lines import Line
 from penstock.formats.records import Record
 from penstock.formats.sniff import BODY_SHARE, Candidate
@@ -23,7 +23,7 @@ SHOWN = 60
 FEW_NAMES = 3
 
 
-def find_comment(lines: Sequence[Line], found: Candidate) -> Evidence | None:
+def find_comment(lines: Sequence[Line], found: Candidate) -> Choice | None:
     """The mark of lines that are no records: at least one starts with it, and none of those is as wide as the rest."""
     by_line = {record.line: record for record in found.records}
     for mark in COMMENTS:
@@ -36,13 +36,13 @@ def find_comment(lines: Sequence[Line], found: Candidate) -> Evidence | None:
             if len(mark) == 1 and mark not in "#;" and not any(number < header for number in at):
                 continue  # a star or a percent sign may well start a damaged row
             value = lines[at[0] - 1].text[:SHOWN]
-            return Evidence(
+            return Choice(
                 "comment", mark, f"{len(at):,} of the first lines start with it and are no records", at[0], value
             )
     return None
 
 
-def find_trailing(found: Candidate) -> Evidence | None:
+def find_trailing(found: Candidate) -> Choice | None:
     """Whether every record ends in a delimiter with nothing behind it."""
     rows = [record for record in found.records[found.start :] if len(record.fields) == found.width]
     narrow = found.width - 1
@@ -56,12 +56,12 @@ def find_trailing(found: Candidate) -> Evidence | None:
     if not all(name.strip() for name in first.fields[:narrow]) or not first.fields[:narrow]:
         return None
     reason = f"all {len(rows):,} first records end in a delimiter with nothing behind it"
-    return Evidence("trailing", "yes", reason, first.line, _shown(first))
+    return Choice("trailing", "yes", reason, first.line, _shown(first))
 
 
 def find_header(
     found: Candidate, declared: Mapping[str, Any], *, trailing: bool
-) -> tuple[list[Record], int, tuple[Evidence, ...]]:
+) -> tuple[list[Record], int, tuple[Choice, ...]]:
     """The records that make up the header, the lines before it, and why.
 
     Raises:
@@ -77,18 +77,18 @@ def find_header(
     if not records:
         return [], skip or 0, ()
     before = records[start].line - 1 if skip is None else skip
-    reasons = [Evidence("skip", str(before), DECLARED)] if skip is not None else []
+    reasons = [Choice("skip", str(before), DECLARED)] if skip is not None else []
     if before and skip is None:
         reason = f"line {records[start].line} is the first that is as wide as the rows and names columns"
         shown = _shown(records[0]) if start else None
-        reasons.append(Evidence("skip", str(before), reason, 1, shown))
+        reasons.append(Choice("skip", str(before), reason, 1, shown))
     if count is not None:
-        reasons.append(Evidence("header", str(count), DECLARED))
+        reasons.append(Choice("header", str(count), DECLARED))
         return records[start : start + count], before, tuple(reasons)
     body = [record.fields for record in records[start + 1 :] if len(record.fields) == width]
     second = _second_header(records[start], records[start + 1 :], body, width)
     if second:
-        reasons.append(Evidence("header", "2", second, records[start].line, _shown(records[start + 1])))
+        reasons.append(Choice("header", "2", second, records[start].line, _shown(records[start + 1])))
         return records[start : start + 2], before, tuple(reasons)
     reasons.append(_one_header(records[start], body))
     return [records[start]], before, tuple(reasons)
@@ -104,7 +104,7 @@ def _header_at(found: Candidate, records: Sequence[Record], width: int, *, trail
     for at, record in enumerate(records):
         cells = [cell.strip() for cell in record.fields]
         fits = not record.damage and (len(cells) == width or (trailing and len(cells) == width - 1))
-        if fits and width > 1 and _is_padded(cells, width):
+        if fits and is_padded(cells):
             continue
         if fits:
             return at
@@ -119,19 +119,13 @@ def _header_at(found: Candidate, records: Sequence[Record], width: int, *, trail
     return 0
 
 
-def _is_padded(cells: Sequence[str], width: int) -> bool:
-    """Whether a record is a title with empty cells behind it, as spreadsheets write them."""
-    filled = sum(bool(cell) for cell in cells)
-    return width >= FEW_NAMES and filled <= max(1, width // 4) and bool(cells[0])
-
-
 def _is_title(record: Record, width: int) -> bool:
     """Whether a record of another width than the rows' is a title or a line of metadata, rather than a header."""
     filled = [cell for cell in record.fields if cell.strip()]
     return bool(record.damage) or len(filled) <= max(1, (width - 1) // 2)
 
 
-def _one_header(header: Record, body: Sequence[list[str]]) -> Evidence:
+def _one_header(header: Record, body: Sequence[list[str]]) -> Choice:
     """Why one record is the header.
 
     Raises:
@@ -142,16 +136,21 @@ def _one_header(header: Record, body: Sequence[list[str]]) -> Evidence:
     for name, column in zip(names, columns, strict=False):
         if not is_value(name) and name and all_values(column):
             reason = f'"{name}" is none of the numbers, dates or times below it'
-            return Evidence("header", "1", reason, header.line, _shown(header))
+            return Choice("header", "1", reason, header.line, _shown(header))
     years = [int(name) in YEARS for name in names if name.isdecimal()]
     values = [name for name in names if is_value(name)]
     if values and not (years and all(years) and len(years) == len(values) and len(years) < len(names)):
         raise _looks_like_a_row(header, f'"{values[0]}" is a value, not a name')
     for name, column in zip(names, columns, strict=False):
-        rows = [at for at, cell in enumerate(column) if cell.strip() == name and [*map(str.strip, body[at])] != names]
+        rows = [at for at, cell in enumerate(column) if cell.strip() == name and not _is_same(body[at], names)]
         if name and rows:
             raise _looks_like_a_row(header, f'"{name}" stands in the same column again')
-    return Evidence("header", "1", "the first line names the columns", header.line, _shown(header))
+    return Choice("header", "1", "the first line names the columns", header.line, _shown(header))
+
+
+def _is_same(row: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a row is the header again, or nearly."""
+    return sum(cell.strip() == name for cell, name in zip(row, names, strict=True)) * 2 >= len(names)
 
 
 def _looks_like_a_row(header: Record, why: str) -> BadFileError:
@@ -182,7 +181,7 @@ def _second_header(first: Record, rest: Sequence[Record], body: Sequence[list[st
     return ""
 
 
-def find_decimal(found: Candidate, header: int) -> Evidence | None:
+def find_decimal(found: Candidate, header: int) -> Choice | None:
     """Whether numbers have a decimal comma: one cannot be anything else, and none has a decimal point."""
     if "," in found.dialect.delimiter:
         return None
@@ -195,7 +194,7 @@ def find_decimal(found: Candidate, header: int) -> Evidence | None:
             first = (record.line, text)
     if first is None:
         return None
-    return Evidence("decimal", ",", "no number of the first records has a decimal point", *first)
+    return Choice("decimal", ",", "no number of the first records has a decimal point", *first)
 
 
 def _cells(found: Candidate, header: int) -> Iterator[tuple[Record, str]]:
@@ -215,4 +214,4 @@ def without_comments(found: Candidate, mark: str) -> Candidate:
 
 
 def _starts(record: Record, mark: str) -> bool:
-    return record.raw.startswith(mark) or bool(record.fields) and record.fields[0].startswith(mark)
+    return record.raw.startswith(mark) or (bool(record.fields) and record.fields[0].startswith(mark))

@@ -1,6 +1,7 @@
 r"""Lines of a text file in any encoding, each with its byte offset and its length in the file's own bytes.
 
-Lines that are not text in the encoding are given with what is wrong with them, never changed in silence: their bytes
+Every line feed, carriage return, and pair of both ends a line; which of them it was stands with the line, so that a
+carriage return within a value can be put back. Lines that are not text in the encoding are given with what is wrong with them, never changed in silence: their bytes
 are shown as `\xNN`. Memory is bounded: of a line without end only the start is kept.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -26,8 +26,9 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _UNITS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
+_END = re.compile("\r\n|\n|\r")
+_END_BYTES = re.compile(b"\r\n|\n|\r")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_DOUBT = re.compile("[\ufeff\ufffd\r\x00]")
 
 
 class Line(NamedTuple):
@@ -37,14 +38,14 @@ class Line(NamedTuple):
         text: What it says.
         offset: Byte at which it starts.
         length: Bytes it takes, without the line end.
-        size: The same, with the line end.
+        end: What ends it; empty at the end of the file.
         fault: Why it is no text; empty when it is.
     """
 
     text: str
     offset: int
     length: int
-    size: int
+    end: str
     fault: str
 
 
@@ -59,14 +60,9 @@ def unit(encoding: str) -> int:
 
 
 def read_lines(path: str, encoding: str, *, chunk: int = CHUNK_BYTES) -> Iterator[Line]:
-    """The lines of a file, from the first byte behind its byte order mark.
-
-    Lines end with a line feed, with or without a carriage return, or with a carriage return where the file's start has
-    more of those alone than line feeds.
-    """
+    """The lines of a file, from the first byte behind its byte order mark."""
     with Path(path).open("rb") as file:
-        head = file.read(len(codecs.BOM_UTF32_LE))
-        mark, name = byte_order_mark(head)
+        mark, name = byte_order_mark(file.read(len(codecs.BOM_UTF32_LE)))
         start = len(mark) if name == encoding else 0
         file.seek(start)
         if unit(encoding) == 1:
@@ -75,71 +71,82 @@ def read_lines(path: str, encoding: str, *, chunk: int = CHUNK_BYTES) -> Iterato
             yield from _wide_lines(file, encoding, start, chunk)
 
 
-def _line_end(text: bytes, feed: bytes, back: bytes) -> bytes:
-    alone = text.count(back) - text.count(back + feed)
-    return back if alone > text.count(feed) else feed
-
-
 def _narrow_lines(file: BinaryIO, encoding: str, offset: int, size: int) -> Iterator[Line]:
     """Lines in an encoding whose line feed is one byte."""
-    chunk = file.read(size)
-    end = _line_end(chunk, b"\n", b"\r")
     parts: list[bytes] = []
     waiting = 0
-    while chunk:
-        block, found, rest = chunk.rpartition(end)
-        if found:
-            block = b"".join([*parts, block])
-            yield from _block_lines(block, encoding, end, offset)
-            offset += len(block) + len(end)
-            parts, waiting = [], 0
-        parts.append(rest)
-        waiting += len(rest)
-        if waiting > MAX_LINE_BYTES:
-            found_line, rest = _overlong(file, b"".join(parts), encoding, end, offset, size)
-            yield found_line
-            offset += found_line.size
-            parts, waiting = [], 0
-            chunk = rest or file.read(size)
-            continue
-        chunk = file.read(size)
-    last = b"".join(parts)
-    if last:
-        yield from _block_lines(last, encoding, end, offset, ended=False)
-
-
-def _overlong(file: BinaryIO, start: bytes, encoding: str, end: bytes, offset: int, size: int) -> tuple[Line, bytes]:
-    """A line that is too long to be kept, and what was read behind its end."""
-    length, rest = len(start), b""
     while chunk := file.read(size):
-        head, found, rest = chunk.partition(end)
-        length += len(head)
+        if parts and parts[-1].endswith(b"\r"):  # a pair of line ends may be cut in two
+            chunk = parts.pop() + chunk
+        end = _last_end(chunk)
+        if end:
+            block = b"".join([*parts, chunk[:end]])
+            yield from _block_lines(block, encoding, offset)
+            offset += len(block)
+            parts, waiting = [], 0
+        parts.append(chunk[end:])
+        waiting = sum(map(len, parts))
+        if waiting > MAX_LINE_BYTES:
+            line, rest = _overlong(file, b"".join(parts), encoding, offset, size)
+            yield line
+            offset += line.length + len(line.end)
+            parts = [rest]
+    if any(parts):
+        yield from _block_lines(b"".join(parts), encoding, offset)
+
+
+def _last_end(chunk: bytes) -> int:
+    """Position behind the last line end that the next chunk cannot change; 0 when there is none."""
+    return max(chunk.rfind(b"\n"), chunk.rfind(b"\r", 0, -1)) + 1
+
+
+def _overlong(file: BinaryIO, start: bytes, encoding: str, offset: int, size: int) -> tuple[Line, bytes]:
+    """A line that is too long to be kept, and what was read behind its end."""
+    length, rest, end = len(start), b"", ""
+    while chunk := file.read(size):
+        found = _END_BYTES.search(chunk)
         if found:
-            length += len(end)
+            length += found.start()
+            end, rest = found.group().decode(), chunk[found.end() :]
             break
+        length += len(chunk)
     text = start[:SHOWN_BYTES].decode(encoding, "backslashreplace") + "…"
-    return Line(text, offset, length, length, f"longer than {MAX_LINE_BYTES:,} bytes"), rest
+    return Line(text, offset, length, end, f"longer than {MAX_LINE_BYTES:,} bytes"), rest
 
 
-def _block_lines(block: bytes, encoding: str, end: bytes, offset: int, *, ended: bool = True) -> Iterator[Line]:
-    raws = block.split(end)
-    faults: Iterator[str] = repeat("")
+def _block_lines(block: bytes, encoding: str, offset: int) -> Iterator[Line]:
+    """The lines of a block that ends with a line end or with the file."""
+    if block.count(b"\r") != block.count(b"\r\n"):
+        yield from _mixed_lines(block, encoding, offset)
+        return
+    raws = block.split(b"\n")
     try:
-        text = block.decode(encoding)
-        texts = text.split(end.decode("ascii"))
+        texts = block.decode(encoding).split("\n")
     except UnicodeDecodeError:
-        decoded = [_decode(raw, encoding) for raw in raws]
-        texts, faults = [text for text, _ in decoded], iter([fault for _, fault in decoded])
-    extra, last = len(end), len(raws) - 1
-    other = "\r" if end == b"\n" else ""
-    for at, (text, raw, fault) in enumerate(zip(texts, raws, faults, strict=False)):
+        yield from _mixed_lines(block, encoding, offset)
+        return
+    last, last_raw = texts.pop(), raws.pop()
+    line = Line
+    for text, raw in zip(texts, raws, strict=True):
         length = len(raw)
-        size = length + (extra if ended or at < last else 0)
-        if other and text.endswith(other) and (ended or at < last):
-            yield Line(text[:-1], offset, length - 1, size, fault)
+        if text.endswith("\r"):
+            yield line(text[:-1], offset, length - 1, "\r\n", "")
         else:
-            yield Line(text, offset, length, size, fault)
-        offset += size
+            yield line(text, offset, length, "\n", "")
+        offset += length + 1
+    if last_raw:
+        yield line(last, offset, len(last_raw), "", "")
+
+
+def _mixed_lines(block: bytes, encoding: str, offset: int) -> Iterator[Line]:
+    """The same, line by line: for lines that are no text, or that end in several ways."""
+    at = 0
+    while at < len(block):
+        found = _END_BYTES.search(block, at)
+        stop, behind = found.span() if found else (len(block), len(block))
+        text, fault = _decode(block[at:stop], encoding)
+        yield Line(text, offset + at, stop - at, found.group().decode() if found else "", fault)
+        at = behind
 
 
 def _decode(raw: bytes, encoding: str) -> tuple[str, str]:
@@ -160,27 +167,28 @@ def encoding_words(encoding: str) -> str:
 
 def _wide_lines(file: BinaryIO, encoding: str, offset: int, size: int) -> Iterator[Line]:
     """Lines in an encoding whose characters take two or four bytes."""
-    width = unit(encoding)
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
-    chunk = file.read(size)
-    start = _decode_wide(decoder, chunk, encoding)
-    end = _line_end(start.encode("utf-8", "surrogatepass"), b"\n", b"\r").decode()
     rest = ""
-    while chunk:
-        *texts, rest = (rest + start).split(end)
-        for text in texts:
-            line = _wide_line(text, encoding, offset, width)
+    while chunk := file.read(size):
+        text = rest + _decode_wide(decoder, chunk, encoding)
+        end = max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1
+        at = 0
+        while at < end:
+            found = _END.search(text, at)
+            stop, behind = found.span() if found else (end, end)
+            line = _wide_line(text[at:stop], encoding, offset, found.group() if found else "")
             yield line
-            offset += line.size
+            offset += line.length + len(line.end) * unit(encoding)
+            at = behind
+        rest = text[end:]
         if len(rest) > MAX_LINE_BYTES:
             raise BadFileError(f"a line is longer than {MAX_LINE_BYTES:,} characters", hint="check that this is CSV")
-        chunk = file.read(size)
-        start = _decode_wide(decoder, chunk, encoding)
     left = len(decoder.getstate()[0])
+    stop = len(rest.rstrip("\r"))
     if rest or left:
-        line = _wide_line(rest, encoding, offset, 0)
+        line = _wide_line(rest[:stop], encoding, offset, rest[stop:])
         fault = f"not {encoding_words(encoding)}: the file ends within a character" if left else line.fault
-        yield line._replace(length=line.length + left, size=line.size + left, fault=fault)
+        yield line._replace(length=line.length + left, fault=fault)
 
 
 def _decode_wide(decoder: codecs.IncrementalDecoder, chunk: bytes, encoding: str) -> str:
@@ -193,12 +201,10 @@ def _decode_wide(decoder: codecs.IncrementalDecoder, chunk: bytes, encoding: str
         ) from None
 
 
-def _wide_line(text: str, encoding: str, offset: int, end: int) -> Line:
-    size = len(text.encode(encoding, "surrogatepass")) + end
+def _wide_line(text: str, encoding: str, offset: int, end: str) -> Line:
+    length = len(text.encode(encoding, "surrogatepass"))
     fault = ""
     if not text.isascii() and (found := _SURROGATE.search(text)):
         fault = f"not {encoding_words(encoding)}: half a character at position {found.start() + 1} of the line"
         text = text.encode("utf-8", "backslashreplace").decode()
-    if end and text.endswith("\r"):
-        return Line(text[:-1], offset, size - 2 * end, size, fault)
-    return Line(text, offset, size - end, size, fault)
+    return Line(text, offset, length, end, fault)

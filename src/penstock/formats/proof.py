@@ -13,6 +13,7 @@ second and thread.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections import deque
@@ -22,10 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from penstock.formats.cells import is_total
 from penstock.formats.dialect import UTF8, Dialect
 from penstock.formats.lines import MAX_LINE_BYTES, byte_order_mark
 from penstock.formats.survey import Scan
 
+TAIL_BYTES, TAIL_LINES = 8_000, 6
 BLOCK_BYTES = 1 << 21
 THREADS = 2
 WIDEST_COUNTED = 400
@@ -62,6 +65,8 @@ def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
         for _ in range(dialect.skip):
             if dialect.quote.encode() in file.readline(MAX_LINE_BYTES) and dialect.quote:
                 return Proof(plain=False, parallel=False, why="a line before the header holds a quote")
+        if _ends_in_totals(file, dialect):
+            return Proof(plain=False, parallel=False, why="its last lines read like totals")
         level = _level(_blocks(file, dialect.quote.encode(), scan), _Patterns(dialect, width, pairs=scan.pairs > 0))
     if level == DAMAGED:
         why = "quotes, line ends or empty fields that the engine would misread, or a header that stands there again"
@@ -87,6 +92,16 @@ def _unsuited(scan: Scan, dialect: Dialect, width: int) -> str:
         (width > WIDEST_COUNTED, f"it has {width:,} columns"),
     )
     return next((why for found, why in special if found), "")
+
+
+def _ends_in_totals(file: BinaryIO, dialect: Dialect) -> bool:
+    """Whether one of the last lines reads like a line of totals."""
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(start, size - TAIL_BYTES))
+    lines = file.read().decode("utf-8", "replace").split("\n")[-TAIL_LINES:]
+    file.seek(start)
+    return any(is_total([cell.strip(dialect.quote) for cell in line.split(dialect.delimiter)]) for line in lines)
 
 
 EXACT, SEVERAL, RAGGED, DAMAGED = range(4)
@@ -186,6 +201,9 @@ def _blocks(file: BinaryIO, quote: bytes, scan: Scan) -> Iterator[bytes]:
 def _record_end(text: bytes, quote: bytes) -> int:
     """Position behind the last line end with an even number of quotes before it; 0 when there is none."""
     end = text.rfind(b"\n") + 1
-    while quote and end and text.count(quote, 0, end) % 2:
-        end = text.rfind(b"\n", 0, text.rfind(quote, 0, end)) + 1
+    count = text.count(quote, 0, end) if quote else 0
+    while end and count % 2:
+        earlier = text.rfind(b"\n", 0, text.rfind(quote, 0, end)) + 1
+        count -= text.count(quote, earlier, end)
+        end = earlier
     return end

@@ -13,15 +13,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from penstock.formats.cells import is_value, is_whole
+from penstock.formats.cells import all_values, is_padded, is_value, is_whole
 from penstock.formats.dialect import Dialect
 from penstock.formats.lines import Line
 from penstock.formats.records import Record, Records
 
 USUAL = (",", ";", "\t", "|")
-UNUSUAL = ("||", "::", "|~|", "~|~", "\x1f", "\x01", "\x1e", "^", "~", ":", "¦", "§", "#", "!", "*", "&", "@", "/", " ")
+UNUSUAL = ("||", "::", "|~|", "~|~", "\x1f", "\x01", "\x1e", "^", "~", "¦", "§")
+WEAK = (":", "#", "!", "*", "&", "@", "/", " ")
+"""Marks that texts are full of: delimiters only where they cut the first line and nearly all others alike."""
+WEAK_SHARE = 0.95
 SCORED_RECORDS = 300
 GOOD_SHARE = 0.9
+TITLE_SHARE = 0.25
+FEWEST_ROWS = 3
 BODY_SHARE = 0.4
 NEAR = 0.88
 """A second dialect that scores this share of the best one's score fits about equally well."""
@@ -57,12 +62,30 @@ def candidates(lines: Sequence[Line], base: Dialect, declared: Mapping[str, Any]
     if declared.get("delimiter") is not None:
         return [_best_quote(lines, replace(base, delimiter=declared["delimiter"]), declared, whole=whole)]
     tried = [_best_quote(lines, replace(base, delimiter=mark), declared, whole=whole) for mark in USUAL]
-    if not any(found.width > 1 and found.share >= GOOD_SHARE and _may_start(found) for found in tried):
-        text = "\n".join(line.text for line in lines[:50])
-        others = [mark for mark in UNUSUAL if mark in text and mark != base.comment]
-        tried += [_best_quote(lines, replace(base, delimiter=mark), declared, whole=whole) for mark in others]
+    if not any(clarity(found) for found in tried):
+        text = _text(lines[:50])
+        tried += [
+            _best_quote(lines, replace(base, delimiter=mark), declared, whole=whole) for mark in UNUSUAL if mark in text
+        ]
+        weak = [
+            _best_quote(lines, replace(base, delimiter=mark), declared, whole=whole) for mark in WEAK if mark in text
+        ]
+        tried += [found for found in weak if clarity(found) > 1 and found.share >= WEAK_SHARE and _has_values(found)]
     order = {found.dialect.delimiter: -at for at, found in enumerate(tried)}
-    return sorted(tried, key=lambda found: (found.score, order[found.dialect.delimiter]), reverse=True)
+    return sorted(tried, key=lambda found: (clarity(found), found.score, order[found.dialect.delimiter]), reverse=True)
+
+
+def clarity(found: Candidate) -> int:
+    """How clearly a dialect cuts a file into names and as many fields in nearly all records: 2 from line 1 on, 1, 0."""
+    if found.width == 1 or found.share < GOOD_SHARE or not _may_start(found):
+        return 0
+    return 1 if any(not is_padded(record.fields) for record in found.records[: found.start]) else 2
+
+
+def _has_values(found: Candidate) -> bool:
+    """Whether a column below the header holds numbers, dates or the like."""
+    rows = [r.fields for r in found.records[found.start + 1 :] if len(r.fields) == found.width]
+    return any(all_values(column) for column in zip(*rows, strict=True))
 
 
 def _may_start(found: Candidate) -> bool:
@@ -102,8 +125,8 @@ def _is_quote(single: Candidate, usual: Candidate) -> bool:
     """Whether single quotes are quotes: around whole columns, or around what would be cut without them."""
     if not single.quoted or single.damaged or single.share < usual.share:
         return False
-    if single.share > usual.share and single.width == usual.width:
-        return True
+    if single.share > usual.share:
+        return single.quoted > 1
     mark = "'"
     for column in zip(*(r.fields for r in usual.records if len(r.fields) == usual.width), strict=True):
         cells = [cell for cell in column[1:] if cell]
@@ -114,20 +137,35 @@ def _is_quote(single: Candidate, usual: Candidate) -> bool:
 
 
 def _scored(lines: Sequence[Line], dialect: Dialect, *, whole: bool) -> Candidate:
-    records = [record for record in Records(lines, dialect, None) if record.damage != "" or record.fields]
-    if not whole and len(records) > 1:
-        records.pop()  # the sample ends within it
+    records = list(Records(lines, dialect, None, partial=not whole))
     widths = Counter(len(record.fields) for record in records if not record.damage)
     damaged = sum(bool(record.damage) for record in records)
     quoted = _quoted_fields(lines, dialect)
     if not widths:
         return Candidate(dialect, tuple(records), 1, 0, 0.0, 0.0, damaged, quoted)
-    width = max(widths, key=lambda width: (widths[width], width))
-    start = next(at for at, record in enumerate(records) if not record.damage and len(record.fields) == width)
+    width, start = _usual_width(records, widths)
     body = records[start:]
     share = sum(not record.damage and len(record.fields) == width for record in body) / len(body)
     found = Candidate(dialect, tuple(records), width, start, share, 0.0, damaged, quoted)
     return replace(found, score=_score(found))
+
+
+def _usual_width(records: Sequence[Record], widths: Counter[int]) -> tuple[int, int]:
+    """The width that most records have, or nearly all from some line on; and the first record of that width."""
+
+    def start(width: int) -> int:
+        wide = [at for at, record in enumerate(records) if not record.damage and len(record.fields) == width]
+        return next((at for at in wide if not is_padded(records[at].fields)), wide[0])
+
+    def settled(width: int) -> bool:
+        few = widths[width] < max(FEWEST_ROWS, len(records) * TITLE_SHARE)
+        return width > 1 and not few and widths[width] >= GOOD_SHARE * (len(records) - start(width))
+
+    first = next((len(record.fields) for record in records if not record.damage and not is_padded(record.fields)), 1)
+    if first > 1 and widths[first] * 2 > len(records):
+        return first, start(first)
+    width = max(widths, key=lambda width: (settled(width), widths[width], width))
+    return width, start(width)
 
 
 def _score(found: Candidate) -> float:

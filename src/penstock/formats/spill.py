@@ -77,6 +77,7 @@ class SpillWriter:
     _rows: list[Sequence[Any]] = field(default_factory=list)
     _places: list[Place] = field(default_factory=list)
     _size: int = 0
+    _remarked: int = 0
     _remarks: list[tuple[Any, ...]] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=lambda: {"rows": 0, "quarantined": 0, "warned": 0})
 
@@ -116,7 +117,8 @@ class SpillWriter:
         """
         self._remarks.append((place.line, place.offset, place.length, column, rule, reason, raw, fate))
         self._counts[fate] += 1
-        if len(self._remarks) >= BATCH_ROWS:
+        self._remarked += len(raw)
+        if len(self._remarks) >= BATCH_ROWS or self._remarked >= BATCH_BYTES:
             self._flush_remarks()
 
     @property
@@ -156,4 +158,4 @@ class SpillWriter:
         columns = zip(*self._remarks, strict=True)
         arrays = [pa.array(values, kind) for values, kind in zip(columns, self._remark_schema.types, strict=True)]
         self._aside.write_batch(pa.record_batch(arrays, schema=self._remark_schema))
-        self._remarks = []
+        self._remarks, self._remarked = [], 0

@@ -162,7 +162,11 @@ def _moment_column(statement: Statement, columns: tuple[Column, ...], table: str
 
 
 def look(checks: list[Check], rules: tuple[Rule, ...], written: Written, breaches: list[FileBreach]) -> list[Finding]:
-    """What came of every check, in declared order, those that hold included."""
+    """What came of every check, in declared order, those that hold included.
+
+    Where rows refuse the file, how many it would have given, and how new they are, is not to be told.
+    """
+    halted = any(count for rule, count in zip(rules, written.by_rule, strict=True) if rule.fate == "halted")
     counts: dict[str, int] = {}
     reasons: dict[str, str] = {}
     for rule, count in zip(rules, written.by_rule, strict=True):
@@ -170,6 +174,8 @@ def look(checks: list[Check], rules: tuple[Rule, ...], written: Written, breache
             counts[rule.name] = counts.get(rule.name, 0) + count
             reasons.setdefault(rule.name, rule.reason.replace(': "{value}"', ": its value"))
     for breach in breaches:
+        if halted and breach.statement.when == "after":
+            continue
         counts[breach.statement.rule], reasons[breach.statement.rule] = 1, breach.reason
     return [
         Finding(
@@ -237,7 +243,8 @@ def notes_of(breaches: Iterable[FileBreach]) -> tuple[str, ...]:
 
 
 def check_outcomes(findings: list[Finding], table: TableName, file: str, run: str, at: float) -> list[CheckOutcome]:
-    """The findings as the state store keeps them."""
+    """The findings as the state store keeps them; of a file that is refused, those that may refuse it."""
+    refused = any(finding.on_breach == "halt" and finding.breaches for finding in findings)
     return [
         CheckOutcome(
             run=run,
@@ -253,4 +260,5 @@ def check_outcomes(findings: list[Finding], table: TableName, file: str, run: st
             reason=finding.reason,
         )
         for finding in findings
+        if finding.on_breach == "halt" or not refused
     ]

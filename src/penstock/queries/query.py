@@ -17,7 +17,8 @@ import duckdb
 
 from penstock.errors import QueryError
 from penstock.naming import DEFAULT_LAYER, TableName, did_you_mean, identifier, literal, printable
-from penstock.queries.system import FATES, SYSTEM_TABLES, quarantine_sql
+from penstock.queries.aside import QUARANTINE_LAYER, Aside
+from penstock.queries.system import FATES, READMITTED, SYSTEM_TABLES
 from penstock.state import State
 from penstock.storage import Zone
 from penstock.tables import Catalog, scan_sql
@@ -107,6 +108,7 @@ class Asker:
     ) -> None:
         """Read tables of `catalog`; SQL may also read files below `folders`."""
         self._catalog, self._state, self._processed = catalog, state, processed
+        self._aside = Aside(state, catalog, processed)
         self._folders = folders
         self._memory = memory
 
@@ -163,11 +165,22 @@ class Asker:
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(table.layer)}")
                 view = f"{identifier(table.layer)}.{identifier(table.name)}"
                 connection.execute(f"CREATE VIEW {view} AS {scan_sql(head)}")
+            elif table.layer == QUARANTINE_LAYER:
+                self._open_quarantine(connection, TableName.parse(table.name))
+
+    def _open_quarantine(self, connection: duckdb.DuckDBPyConnection, name: TableName) -> None:
+        """Make the view over the rows of one table in quarantine, by the columns of its files."""
+        if name not in self._aside.tables():
+            return
+        rows = self._aside.of_table(name, lambda sql: connection.execute(sql).fetchall())
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {QUARANTINE_LAYER}")
+        connection.execute(f"CREATE VIEW {QUARANTINE_LAYER}.{identifier(str(name))} AS {rows}")
 
     def _open_system_table(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         if name in FATES:
-            rows = quarantine_sql(self._state, self._processed, FATES[name])
-            connection.execute(f"CREATE VIEW {SYSTEM_LAYER}.{name} AS {rows}")
+            connection.execute(f"CREATE VIEW {SYSTEM_LAYER}.{name} AS {self._aside.rows(FATES[name])}")
+        elif name == READMITTED:
+            connection.execute(f"CREATE VIEW {SYSTEM_LAYER}.{name} AS {self._aside.readmitted()}")
         elif name in SYSTEM_TABLES:
             table = SYSTEM_TABLES[name]
             columns = ", ".join(f"{identifier(column)} {kind}" for column, kind in table.columns)
@@ -182,8 +195,9 @@ class Asker:
         connection.execute("SET lock_configuration=true")
 
     def _known_names(self) -> list[str]:
-        own = [f"{SYSTEM_LAYER}.{name}" for name in [*SYSTEM_TABLES, *FATES]]
-        return [*map(str, self._catalog.tables()), *own]
+        own = [f"{SYSTEM_LAYER}.{name}" for name in [*SYSTEM_TABLES, *FATES, READMITTED]]
+        aside = [f"{QUARANTINE_LAYER}.{_spelled(name)}" for name in self._aside.tables()]
+        return [*map(str, self._catalog.tables()), *own, *aside]
 
 
 def _named_tables(connection: duckdb.DuckDBPyConnection, statement: str) -> set[TableName] | None:
@@ -201,6 +215,11 @@ def _base_tables(node: Any) -> Iterator[TableName]:
     if isinstance(node, list):
         for child in node:
             yield from _base_tables(child)
+
+
+def _spelled(name: TableName) -> str:
+    """A table's name as one identifier in SQL."""
+    return identifier(str(name)) if "." in str(name) else str(name)
 
 
 def _value_sql(value: str | float | None) -> str:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.clock import iso
-from penstock.naming import literal
-from penstock.quality import QUARANTINE_SCHEMA, quarantine_key
+from penstock.quality import QUARANTINE_SCHEMA
+from penstock.quality.readmitted import READMITTED_SCHEMA
 from penstock.state import State
-from penstock.storage import Zone
-from penstock.tables import Catalog
+from penstock.tables import HISTORY, Catalog
 
 Row = tuple[Any, ...]
 
@@ -108,6 +107,29 @@ def _columns(_state: State, catalog: Catalog) -> Iterator[Row]:
             yield (name.layer, name.name, at, column.name, column.type)
 
 
+def _schema_history(_state: State, catalog: Catalog) -> Iterator[Row]:
+    for name in catalog.tables():
+        metadata = catalog.metadata(name)
+        text = metadata["properties"].get(HISTORY) if metadata else None
+        for change in json.loads(text) if text else ():
+            yield (str(name), *(change.get(key) for key, _ in _CHANGE))
+
+
+_CHANGE = (
+    ("at", "TIMESTAMP"),
+    ("column", "VARCHAR"),
+    ("change", "VARCHAR"),
+    ("was", "VARCHAR"),
+    ("type", "VARCHAR"),
+    ("file", "VARCHAR"),
+    ("line", "BIGINT"),
+    ("value", "VARCHAR"),
+    ("reason", "VARCHAR"),
+    ("schema", "BIGINT"),
+)
+"""What a table's history keeps of each change."""
+_RENAMED = {"at": "changed", "column": "column_name", "schema": "schema_id"}
+"""Names that would have to be quoted in SQL."""
 SYSTEM_TABLES: dict[str, SystemTable] = {
     "arrivals": SystemTable(
         "Versions of files that landed, and how far their work is.",
@@ -204,23 +226,16 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
         ),
         _columns,
     ),
+    "schema_history": SystemTable(
+        "What became of the columns of tables, and the value that decided: the last 200 changes of each table.",
+        (("table_name", "VARCHAR"), *((_RENAMED.get(name, name), kind) for name, kind in _CHANGE)),
+        _schema_history,
+    ),
 }
 QUARANTINE = "quarantine"
 WARNINGS = "warnings"
+READMITTED = "readmitted"
 FATES = {QUARANTINE: "quarantined", WARNINGS: "warned"}
 """Tables whose rows are read from files: what becomes of their rows."""
 QUARANTINE_COLUMNS = QUARANTINE_SCHEMA
-
-
-def quarantine_sql(state: State, processed: Zone, fate: str = "quarantined") -> str:
-    """SELECT over the rows set aside, or kept with a warning, of the versions that tables hold now."""
-    files = ", ".join(
-        literal(processed.location(quarantine_key(arrival.table, arrival.quarantine_stem)))
-        for arrival in state.arrivals.find(states=("finished",))
-        if arrival.quarantine_stem
-    )
-    if files:
-        names = ", ".join(f'"{name}"' for name, _ in QUARANTINE_COLUMNS)
-        return f"SELECT {names} FROM read_parquet([{files}]) WHERE fate = {literal(fate)}"
-    columns = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in QUARANTINE_COLUMNS)
-    return f"SELECT {columns} WHERE false"
+READMITTED_COLUMNS = READMITTED_SCHEMA

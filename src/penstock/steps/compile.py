@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from penstock.declaration import Check, Hash, Map, Step
+from penstock.declaration import Check, Step
 from penstock.engines import Rule
+from penstock.errors import BadFileError
 from penstock.steps.checks import apply_checks, needs_order
 from penstock.steps.columns import drop, keep, rename
 from penstock.steps.declared import clip, fill, map_values
@@ -44,7 +45,6 @@ STEPS: dict[str, Callable[[Frame, Any], Frame]] = {
     "explode": explode,
     "sql": select,
 }
-OPAQUE = ("sql", "python")
 
 
 @dataclass(frozen=True)
@@ -113,57 +113,10 @@ def compile_steps(
         frame = apply_checks(frame, table, checks, "before", part.others)
     for at, step in enumerate(steps, start=part.first):
         placed = replace(frame, place=f"tables.{table}.steps[{at}].{step.kind}")
+        if step.kind not in STEPS:
+            raise BadFileError(f"{placed.place}: this step cannot be done here", hint=f"steps are {', '.join(STEPS)}")
         frame = STEPS[step.kind](placed, step.body)
     if part.after:
         frame = apply_checks(frame, table, checks, "after", part.others, unique=part.unique)
     ordered = frame.ordered or needs_order(checks, unique=part.unique)
     return Compiled(frame.select, frame.fields, frame.rules, ordered)
-
-
-def text_columns(steps: list[Step]) -> set[str]:
-    """Columns, in lower case, whose text a step reads itself: their type is declared and need not be inferred."""
-    found: set[str] = set()
-    names: dict[str, str] = {}
-    touched: set[str] = set()
-    for step in steps:
-        if step.kind == "rename":
-            names |= {new.lower(): names.get(old.lower(), old.lower()) for old, new in step.body.items()}
-        elif step.kind == "derive":
-            touched |= {name.lower() for name in step.body}
-        elif step.kind == "bucket":
-            touched.add(step.body.into.lower())
-        elif step.kind in OPAQUE:
-            return found  # what comes after may be made of other columns altogether
-        else:
-            found |= {names.get(name.lower(), name.lower()) for name in _texts_of(step)} - touched
-            touched |= {name.lower() for name in _made_by(step)}
-    return found
-
-
-def _texts_of(step: Step) -> list[str]:
-    """Columns that a step takes for text, whatever their values look like."""
-    match step.kind:
-        case "parse" | "cast" | "trim" | "case" | "replace" | "mask":
-            return list(step.body)
-        case "hash":
-            return list(step.body.columns) if isinstance(step.body, Hash) else list(step.body)
-        case "extract" | "split":
-            return [step.body.column]
-        case "explode":
-            return [step.body.column] if step.body.on is not None else []
-        case "map":
-            return [name for name, rule in step.body.items() if _reads_text(rule)]
-    return []
-
-
-def _reads_text(rule: Map | dict[str, Any]) -> bool:
-    """Whether what `map` looks up is text: it is, unless values of another type are to stay beside the new ones."""
-    values, otherwise = (rule.values, rule.otherwise) if isinstance(rule, Map) else (rule, "keep")
-    return otherwise != "keep" or any(isinstance(value, str) for value in values.values())
-
-
-def _made_by(step: Step) -> list[str]:
-    """Columns that hold something else after the step."""
-    if step.kind not in {"extract", "split"}:
-        return []
-    return [step.body.into] if isinstance(step.body.into, str) else list(step.body.into)

@@ -46,8 +46,6 @@ def _words(kind: str) -> str:
 
 def value_of(kind: str, value: Any) -> str | None:
     """SQL of a declared value as one of the type, nothing lost; None when it is none."""
-    if kind in {"NULL", '"NULL"'}:
-        kind = "VARCHAR"
     readers: dict[str, Callable[[str, Any], bool]] = {
         "text": lambda _kind, given: isinstance(given, str),
         "boolean": lambda _kind, given: isinstance(given, bool),

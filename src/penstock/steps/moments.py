@@ -7,6 +7,7 @@ a year are meant, and slow about what it refuses.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from penstock.declaration import ParseRule
 from penstock.declaration.parse_rule import ISO
@@ -16,12 +17,12 @@ from penstock.steps.reading import (
     CLOCK,
     DATE,
     KINDS,
+    TEXT,
     TIMESTAMPTZ,
     Reading,
     plain_reading,
     refusal,
     refuse,
-    trimmed_sql,
     years_sql,
 )
 from penstock.steps.rows import OUTCOME
@@ -42,6 +43,7 @@ _PIECES = {
     "%": "%",
 }
 _PIECE = re.compile(r"%-?(.)|(\s+)|(.)", re.DOTALL)
+_NUMERIC = frozenset("dmYyHIMSf")
 _CLOCK_LETTER = re.compile(r"(?<!%)(?:%%)*%-?[HIMSf]")
 _RECENT = 1901
 """Earlier years are looked at closely: the engine takes `17` for the year 17, and `epoch` for 1900."""
@@ -53,28 +55,37 @@ _FIRST, _LAST = "-62135596800000000", "253402300799999999"
 def layout_pattern(layout: str) -> str:
     """Regular expression for the texts that a layout means."""
     found = ""
-    for letter, blanks, char in _PIECE.findall(layout):
-        found += _PIECES.get(letter, "[0-9]{1,2}") if letter else r"\s+" if blanks else re.escape(char)
+    pieces = _PIECE.findall(layout)
+    for at, (letter, blanks, char) in enumerate(pieces):
+        beside = {piece[0] for piece in (*pieces[max(at - 1, 0) : at], *pieces[at + 1 : at + 2])}
+        short = "[0-9]{2}" if beside & _NUMERIC else "[0-9]{1,2}"  # side by side, only two digits tell where one ends
+        found += _PIECES.get(letter, short) if letter else r"\s+" if blanks else re.escape(char)
     return found
 
 
-def moment_reading(rule: ParseRule, kind: str, text: str) -> Reading:
-    """How a column of dates, times or timestamps without a zone is read."""
+def _is_quick(layout: str) -> bool:
+    """Whether the engine's own reading is right for years that are not long ago."""
+    letters = [letter for letter, _, _ in _PIECE.findall(layout)]
+    adjoining = any(one in _NUMERIC and other in _NUMERIC for one, other in pairwise(letters))
+    return "y" not in letters and not adjoining
+
+
+def moment_reading(rule: ParseRule, kind: str) -> Reading:
+    """How a column of dates, times or timestamps without a zone is read, whose trimmed text is there."""
     layouts = rule.layouts
     if layouts == (ISO,):
-        return plain_reading(kind, text)
-    trimmed = trimmed_sql(text)
-    if len(layouts) == 1 and "%y" not in layouts[0].replace("%%", ""):
-        return _one_layout(layouts[0], kind, text, trimmed)
-    value = f"coalesce({', '.join(_strictly(layout, kind, trimmed) for layout in layouts)})"
+        return plain_reading(kind, TEXT)
+    if len(layouts) == 1 and _is_quick(layouts[0]):
+        return _one_layout(layouts[0], kind)
+    value = f"coalesce({', '.join(_strictly(layout, kind) for layout in layouts)})"
     wrong = "false" if kind == "TIME" else f"NOT {years_sql(OUTCOME)}"
-    return Reading(kind, value, refusal(text, OUTCOME, wrong), _wanted(layouts, kind))
+    return Reading(kind, value, refusal(TEXT, OUTCOME, wrong), _wanted(layouts, kind))
 
 
-def _one_layout(layout: str, kind: str, text: str, trimmed: str) -> Reading:
+def _one_layout(layout: str, kind: str) -> Reading:
     """One layout with the year in four digits: quick tests decide for all but the oldest years."""
-    parsed = f"TRY_STRPTIME({trimmed}, {literal(layout)})"
-    written = f"regexp_full_match({trimmed}, {literal(layout_pattern(layout))})"
+    parsed = f"TRY_STRPTIME({TEXT}, {literal(layout)})"
+    written = f"regexp_full_match({TEXT}, {literal(layout_pattern(layout))})"
     if kind == "TIME":
         wrong = f"NOT {written}"
     else:
@@ -83,19 +94,19 @@ def _one_layout(layout: str, kind: str, text: str, trimmed: str) -> Reading:
         wrong = f"CASE WHEN {recent} THEN false ELSE NOT ({old}) END"
     if kind == "DATE" and _CLOCK_LETTER.search(layout):
         wrong = f"({wrong} OR {parsed} <> {OUTCOME})"  # a time of day would be lost
-    return Reading(kind, f"CAST({parsed} AS {kind})", refusal(text, OUTCOME, wrong), _wanted((layout,), kind))
+    return Reading(kind, f"CAST({parsed} AS {kind})", refusal(TEXT, OUTCOME, wrong), _wanted((layout,), kind))
 
 
-def _strictly(layout: str, kind: str, trimmed: str) -> str:
+def _strictly(layout: str, kind: str) -> str:
     """SQL for the value of a text that a layout means; null for any other."""
     if layout == ISO:
         pattern = {"DATE": DATE, "TIME": CLOCK, "TIMESTAMP": f"{DATE}(?:[ T]{CLOCK})?"}[kind]
-        return f"CASE WHEN regexp_full_match({trimmed}, {literal(pattern)}) THEN TRY_CAST({trimmed} AS {kind}) END"
-    parsed = f"TRY_STRPTIME({trimmed}, {literal(layout)})"
+        return f"CASE WHEN regexp_full_match({TEXT}, {literal(pattern)}) THEN TRY_CAST({TEXT} AS {kind}) END"
+    parsed = f"TRY_STRPTIME({TEXT}, {literal(layout)})"
     value = f"CAST({parsed} AS {kind})"
     if kind == "DATE" and _CLOCK_LETTER.search(layout):
         value = f"CASE WHEN {parsed} = {value} THEN {value} END"
-    return f"CASE WHEN regexp_full_match({trimmed}, {literal(layout_pattern(layout))}) THEN {value} END"
+    return f"CASE WHEN regexp_full_match({TEXT}, {literal(layout_pattern(layout))}) THEN {value} END"
 
 
 def _wanted(layouts: tuple[str, ...], kind: str) -> str:
@@ -104,20 +115,19 @@ def _wanted(layouts: tuple[str, ...], kind: str) -> str:
     return f"{words} written as {' or '.join(iso if layout == ISO else layout for layout in layouts)}"
 
 
-def read_instants(frame: Frame, field: Field, text: str, rule: ParseRule, name: str) -> tuple[Frame, str]:
-    """Read a column of moments in UTC; gives the frame and SQL for the value.
+def read_instants(frame: Frame, field: Field, rule: ParseRule, name: str) -> tuple[Frame, str]:
+    """Read a column of moments, whose trimmed text is there; gives the frame and SQL for the value.
 
     A text with an offset is a moment by itself. One without is a time on the clocks of the rule's zone, which may have
     been skipped when they were put forward, and may have come twice when they were put back.
     """
-    trimmed = trimmed_sql(text)
-    instants = [_instant(layout, trimmed) for layout in rule.layouts if layout == ISO or _names_offset(layout)]
+    instants = [_instant(layout) for layout in rule.layouts if layout == ISO or _names_offset(layout)]
     frame = frame.with_field(Field(INSTANT, TIMESTAMPTZ), _first_of(instants, TIMESTAMPTZ))
-    local = [_strictly(layout, "TIMESTAMP", trimmed) for layout in rule.layouts if not _names_offset(layout)]
+    local = [_strictly(layout, "TIMESTAMP") for layout in rule.layouts if not _names_offset(layout)]
     clocks = f"CASE WHEN {INSTANT} IS NULL THEN {_first_of(local if rule.zone else [], 'TIMESTAMP')} END"
     frame = frame.with_field(Field(OUTCOME, "TIMESTAMP"), clocks)
     either = f"coalesce(epoch_us({INSTANT}), epoch_us({OUTCOME}))"
-    unread = refusal(text, either, f"{either} NOT BETWEEN {_FIRST} AND {_LAST}")
+    unread = refusal(TEXT, either, f"{either} NOT BETWEEN {_FIRST} AND {_LAST}")
     what = f"is not {KINDS[TIMESTAMPTZ]}" if rule.format is None else f"is not {_wanted(rule.layouts, TIMESTAMPTZ)}"
     if rule.format is None and rule.zone:
         what = f"is not {KINDS['TIMESTAMP']}, with or without an offset"
@@ -133,16 +143,16 @@ def _names_offset(layout: str) -> bool:
     return "%z" in layout.replace("%%", "")
 
 
-def _instant(layout: str, trimmed: str) -> str:
+def _instant(layout: str) -> str:
     """SQL for the moment of a text that names its offset; null for any other."""
     if layout != ISO:
-        parsed = f"TRY_STRPTIME({trimmed}, {literal(layout)})"
-        return f"CASE WHEN regexp_full_match({trimmed}, {literal(layout_pattern(layout))}) THEN {parsed} END"
-    close = f"regexp_replace({trimmed}, ' ([Z+-])', '\\1')"
+        parsed = f"TRY_STRPTIME({TEXT}, {literal(layout)})"
+        return f"CASE WHEN regexp_full_match({TEXT}, {literal(layout_pattern(layout))}) THEN {parsed} END"
+    close = f"regexp_replace({TEXT}, ' ([Z+-])', '\\1')"
     full = f"regexp_replace({close}, '([ T][0-9]{{1,2}}:[0-9]{{2}})([Z+-])', '\\1:00\\2')"
-    read = f"coalesce(TRY_CAST({trimmed} AS {TIMESTAMPTZ}), TRY_CAST({full} AS {TIMESTAMPTZ}))"
-    perhaps = f"suffix({trimmed}, 'Z') OR contains({trimmed}, '+') OR contains({trimmed}[11:], '-')"
-    written = f"regexp_full_match({trimmed}, {literal(f'{DATE}[ T]{CLOCK} ?{OFFSET}')})"
+    read = f"coalesce(TRY_CAST({TEXT} AS {TIMESTAMPTZ}), TRY_CAST({full} AS {TIMESTAMPTZ}))"
+    perhaps = f"suffix({TEXT}, 'Z') OR contains({TEXT}, '+') OR contains({TEXT}[11:], '-')"
+    written = f"regexp_full_match({TEXT}, {literal(f'{DATE}[ T]{CLOCK} ?{OFFSET}')})"
     return f"CASE WHEN {perhaps} THEN CASE WHEN {written} THEN {read} END END"
 
 

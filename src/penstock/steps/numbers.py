@@ -10,8 +10,8 @@ import re
 from penstock.declaration import ParseRule
 from penstock.naming import literal
 from penstock.steps.frame import Field, Frame
-from penstock.steps.reading import Reading, plain_reading, refusal, text_literal, trimmed_sql
-from penstock.steps.rows import OUTCOME
+from penstock.steps.reading import TEXT, Reading, plain_reading, refusal, text_literal, trimmed_sql
+from penstock.steps.rows import BLANKS, OUTCOME
 
 BODY = "__penstock_body"
 LOCALES = {"en": (".", ","), "fr": (",", " "), "de": (",", "."), "ch": (".", "'")}
@@ -34,8 +34,6 @@ def number_reading(frame: Frame, rule: ParseRule, kind: str) -> tuple[Frame, Rea
     if rule.units:
         frame = frame.with_field(Field(BODY, "VARCHAR"), _without_units(rule.units))
         frame, body = frame.with_field(Field(BODY, "VARCHAR"), trimmed_sql(BODY)), BODY
-        if any(not unit[-1].isdigit() for unit in rule.units):
-            frame = frame.with_field(Field(BODY, "VARCHAR"), _sign_first())
     value = f"TRY_CAST({_with_point(body, decimal, groups)} AS {kind})"
     looks_right = f"regexp_full_match({body}, {literal(_pattern(kind, decimal, groups))})"
     if kind == "DOUBLE":
@@ -44,15 +42,15 @@ def number_reading(frame: Frame, rule: ParseRule, kind: str) -> tuple[Frame, Rea
 
 
 def _without_units(units: list[str]) -> str:
-    """SQL for the text without the unit after or before it; the sign before a unit becomes a mark of its own."""
+    """SQL for the text without the unit after or before it; a sign may stand before a unit."""
     cases = ""
     for unit in sorted(units, key=len, reverse=True):
         cases += f" WHEN suffix({TEXT}, {text_literal(unit)}) THEN left({TEXT}, -{len(unit)})"
     for unit in sorted((unit for unit in units if not unit[-1].isdigit()), key=len, reverse=True):
         cases += f" WHEN prefix({TEXT}, {text_literal(unit)}) THEN right({TEXT}, -{len(unit)})"
-        for sign, mark in _SIGNS.items():
-            signed = f"prefix({TEXT}, {text_literal(sign + unit)})"
-            cases += f" WHEN {signed} THEN '{mark}' || {trimmed_sql(f'right({TEXT}, -{len(unit) + 1})')}"
+        for sign in "-+":
+            rest = f"ltrim(right({TEXT}, -{len(unit) + 1}), {BLANKS})"
+            cases += f" WHEN prefix({TEXT}, {text_literal(sign + unit)}) THEN '{sign}' || {rest}"
     return f"CASE{cases} ELSE {TEXT} END"
 
 

@@ -70,7 +70,7 @@ class PythonStep:
 
         try:
             made = self.function(batch)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(last.filename).name} line {last.lineno}"
             hint = "correct the function and run again"
@@ -84,7 +84,7 @@ class PythonStep:
 
     def _checked(self, schema: pa.Schema) -> pa.Schema:
         lower = [name.lower() for name in schema.names]
-        doubled = next((name for name in schema.names if lower.count(name.lower()) > 1), None)
+        doubled = next((name for name in reversed(schema.names) if lower.count(name.lower()) > 1), None)
         if doubled is not None:
             message = f'gave two columns called "{doubled}"'
             raise self._error(message, "names must differ by more than upper and lower case")

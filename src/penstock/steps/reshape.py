@@ -83,8 +83,8 @@ def select(frame: Frame, statement: str) -> Frame:
     by the rule, every row that came out is added by it; `account` shows the difference.
     """
     first = len(frame.rules)
-    consumed = Rule(f"sql {statement}", "consumed", "read by the step")
-    made = Rule(f"sql {statement}", "added", "made by the step")
+    name = f"sql steps{frame.place.partition('.steps')[2].partition('.')[0]}"
+    consumed, made = Rule(name, "consumed", "read by the step"), Rule(name, "added", "made by the step")
     names = ", ".join(identifier(field.name) for field in frame.fields)
     ctes = (
         f"{_ALL} AS MATERIALIZED ({frame.select}), "

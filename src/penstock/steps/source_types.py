@@ -92,19 +92,22 @@ def _refused(column: SourceColumn) -> str:
         return "true"
     if column.cell is None:
         return ""
-    cell, value = raw_column(column.cell), identifier(column.name)
+    cell = raw_column(column.cell)
     if column.empty or column.state == "unwanted":
         return f"({cell} IS NOT NULL)"
-    if column.type in {column.kind, "VARCHAR"}:
-        return ""
+    return "" if column.type in {column.kind, "VARCHAR"} else f"({cell} IS NOT NULL AND NOT {_fits(column, cell)})"
+
+
+def _fits(column: SourceColumn, cell: str) -> str:
+    """SQL condition: the cell that is not null has an equal value of the wanted type."""
+    value = identifier(column.name)
     if column.kind == "VARCHAR" and column.type in WORDS:
-        return f"({cell} IS NOT NULL AND NOT {_holds_sql(column, cell, value)})"
+        return _holds_sql(column, cell, value)
     if column.kind == "VARCHAR" and (decimal := DECIMAL.fullmatch(column.type)):
         digits = rf"[-+]?(0|[1-9][0-9]*)?(\.[0-9]{{0,{decimal[2]}}}0*)?"
         text = pointed_sql("DOUBLE", cell, column.decimal)
-        return f"({cell} IS NOT NULL AND ({value} IS NULL OR NOT regexp_full_match({text}, '{digits}')))"
-    back = f"TRY_CAST({value} AS {column.kind})"
-    return f"({cell} IS NOT NULL AND NOT coalesce({back} = {cell}, false))"
+        return f"({value} IS NOT NULL AND regexp_full_match({text}, '{digits}'))"
+    return f"coalesce(TRY_CAST({value} AS {column.kind}) = {cell}, false)"
 
 
 def _holds_sql(column: SourceColumn, cell: str, value: str) -> str:

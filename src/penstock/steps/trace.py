@@ -69,16 +69,20 @@ def _touch(place: str, step: Step, name: str) -> tuple[Touch | None, str]:
     if step.kind in {"sql", "python"}:
         return Touch(place, "computes", f"given by {place}"), name
     own = _own(step, name)
-    if own is None:
-        return None, name
+    return (None, name) if own is None else (_own_touch(place, step, own), name)
+
+
+def _own_touch(place: str, step: Step, own: str) -> Touch:
+    """What a step does to a column that it names as `own`."""
+    body: Any = step.body
     if step.kind == "derive":
-        return Touch(place, "computes", f"computed by {place}.{own}: {body[own]}"), name
+        return Touch(place, "computes", f"computed by {place}.{own}: {body[own]}")
     if step.kind in _DECLARES:
         said = body[own] if isinstance(body[own], str) else body[own].type
-        return Touch(place, "types", f"declared by {place}.{own}: {said}"), name
+        return Touch(place, "types", f"declared by {place}.{own}: {said}")
     if step.kind in {"bucket", "extract", "split"} or (step.kind == "explode" and body.into):
-        return Touch(place, "computes", f'computed by {place} from "{body.column}"'), name
-    return Touch(place, "changes", f"changed by {place}"), name
+        return Touch(place, "computes", f'computed by {place} from "{body.column}"')
+    return Touch(place, "changes", f"changed by {place}")
 
 
 def _own(step: Step, name: str) -> str | None:
