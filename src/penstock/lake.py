@@ -187,12 +187,14 @@ class Lake:
         Raises:
             DeclarationError: An expression is not sound, or names a column that can nowhere be.
         """
-        self.discover()
+        found = self.discover()
         self.assert_columns(self.declared)
         worker = self.worker()
         for name in reprocess:
             worker.reprocess(TableName.parse(name))
-        return worker.drain(self.declared)
+        summary = worker.drain(self.declared)
+        summary.notes[:0] = found.unseen.items()
+        return summary
 
     def close(self) -> None:
         """Let go of files and of all work held; once is enough, twice does no harm."""

@@ -123,7 +123,10 @@ def test_what_looks_odd_and_is_right() -> None:
       - map: {a: {values: {x: u, X: u}, ignore_case: true}, b: {true: 1, "1": 2.5, z: null}}
       - split: {column: a, on: ";", into: parts}
       - clip: {a: [0, 9007199254740993]}
+      - parse: {a: {type: date, otherwise: null}, b: {type: date, otherwise: "null"}}
+      - map: {a: {values: {x: y}, otherwise: null}}
 """
     (table,) = loads(LAKE + steps, environment={}).tables.values()
-    assert [step.kind for step in table.steps] == ["parse", "replace", "map", "split", "clip"]
+    assert [step.kind for step in table.steps] == ["parse", "replace", "map", "split", "clip", "parse", "map"]
+    assert [rule.otherwise for step in table.steps[5:] for rule in step.body.values()] == ["null", "null", "null"]
     assert table.steps[4].body == {"a": [0, 9007199254740993]}

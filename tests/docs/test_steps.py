@@ -72,11 +72,12 @@ def _rows(lake: penstock.Lake, table: str) -> str:
 
 
 def _set_aside(lake: penstock.Lake, table: str) -> str:
-    quarantine = "SELECT line, reason FROM penstock.quarantine WHERE table_name = '{}' ORDER BY line"
-    lines = lake.query(quarantine.format(table)).fetchall()
+    said = []
+    for fate, source in (("quarantined", "quarantine"), ("warned", "warnings")):
+        rows = lake.query(f"SELECT line, reason FROM penstock.{source} WHERE table_name = '{table}' ORDER BY line")
+        said += [f"{fate}: line {line}, {reason}\n" for line, reason in rows]
     (run,) = lake.state.runs.list(TableName.parse(table))
-    dropped = [f"dropped: {count} by {rule}\n" for rule, count in run.accounting.dropped.items()]
-    return "".join([*(f"quarantined: line {line}, {reason}\n" for line, reason in lines), *dropped])
+    return "".join([*said, *(f"dropped: {count} by {rule}\n" for rule, count in run.accounting.dropped.items())])
 
 
 def test_every_step_has_an_example() -> None:

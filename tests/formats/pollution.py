@@ -1,4 +1,4 @@
-"""Polluted CSV files, made by code: one pollution each, with the truth beside it. The same seed gives the same files."""
+"""Polluted CSV files, made by code: one pollution each, with the truth beside it; always the same ones."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def _people(rng: random.Random) -> Table:
 def _flats(rng: random.Random) -> Table:
     rows: list[Row] = [
         [
-            rng.choice(["Appartement rénové", "Maison à Évry", "Studio près du métro", "Villa « Les Pins »"]) + f" {at}",
+            rng.choice(["Appartement rénové", "Maison à Évry", "Studio près du métro", "Villa « Les Pins »"])
+            + f" {at}",
             str(rng.randrange(50, 900) * 1000),
             str(rng.randrange(12, 240)),
             _some(rng, "oui", "non", None),
@@ -139,7 +140,10 @@ def write(
 ) -> list[str]:
     """The records of a file as text with their line ends: quoted where needed, or everywhere."""
     records = [list(header), *rows] if header is not None else list(rows)
-    return [delimiter.join(_field(cell, delimiter, quote, escape, all_quoted) for cell in record) + end for record in records]
+    return [
+        delimiter.join(_field(cell, delimiter, quote, escape, all_quoted) for cell in record) + end
+        for record in records
+    ]
 
 
 def _field(cell: str | None, delimiter: str, quote: str, escape: str, all_quoted: bool) -> str:  # noqa: FBT001
@@ -147,11 +151,8 @@ def _field(cell: str | None, delimiter: str, quote: str, escape: str, all_quoted
     special = (delimiter, "\n", "\r", quote) if quote else ()
     if not quote or not (all_quoted or any(mark in text for mark in special if mark)):
         return text
-    if escape:
-        text = text.replace(escape, escape * 2).replace(quote, escape + quote)
-    else:
-        text = text.replace(quote, quote * 2)
-    return f"{quote}{text}{quote}"
+    held = text.replace(escape, escape * 2).replace(quote, escape + quote) if escape else text.replace(quote, quote * 2)
+    return f"{quote}{held}{quote}"
 
 
 def simple(table: Table, *banned: str) -> Table:
@@ -202,17 +203,21 @@ def delimiters(rng: random.Random) -> Iterator[Polluted]:
 @maker
 def quotes(rng: random.Random) -> Iterator[Polluted]:
     """Single quotes, no quotes, backslashes before quotes."""
-    for _ in range(3):
+    for _ in range(2):
         for table in tables(rng):
             for mark in (",", ";", "\t", "|"):
                 text = "".join(write(table.header, table.rows, mark, quote="'", all_quoted=True)).encode()
-                yield Polluted("quote", f"{table.name} single {mark!r}", text, table.header, table.rows, told=_told(mark, "'"))
+                yield Polluted(
+                    "quote", f"{table.name} single {mark!r}", text, table.header, table.rows, told=_told(mark, "'")
+                )
                 text = "".join(write(table.header, table.rows, mark, escape="\\")).encode()
                 told = {**_told(mark), "escape": "\\"}
                 yield Polluted("escape", f"{table.name} {mark!r}", text, table.header, table.rows, told=told)
                 bare = simple(table, mark, "'")
                 text = "".join(write(bare.header, bare.rows, mark, quote="")).encode()
-                yield Polluted("quote", f"{table.name} none {mark!r}", text, bare.header, bare.rows, told=_told(mark, ""))
+                yield Polluted(
+                    "quote", f"{table.name} none {mark!r}", text, bare.header, bare.rows, told=_told(mark, "")
+                )
 
 
 @maker
@@ -220,8 +225,17 @@ def decimals(rng: random.Random) -> Iterator[Polluted]:
     """Numbers with a decimal comma."""
     for _ in range(4):
         for table in (_orders(rng), _measures(rng)):
-            rows: list[Row] = [[cell.replace(".", ",") if cell and cell[-3:-1].find(".") >= 0 else cell for cell in row] for row in table.rows]
-            rows = [[cell and (cell.replace(".", ",") if cell.replace(".", "").lstrip("-").isdigit() else cell) for cell in row] for row in rows]
+            rows: list[Row] = [
+                [cell.replace(".", ",") if cell and cell[-3:-1].find(".") >= 0 else cell for cell in row]
+                for row in table.rows
+            ]
+            rows = [
+                [
+                    cell and (cell.replace(".", ",") if cell.replace(".", "").lstrip("-").isdigit() else cell)
+                    for cell in row
+                ]
+                for row in rows
+            ]
             for mark in (";", "\t", "|", ","):
                 content = "".join(write(table.header, rows, mark)).encode()
                 yield Polluted("decimal comma", f"{table.name} {mark!r}", content, table.header, rows, told=_told(mark))
@@ -230,7 +244,7 @@ def decimals(rng: random.Random) -> Iterator[Polluted]:
 @maker
 def encodings(rng: random.Random) -> Iterator[Polluted]:
     """Encodings, with and without a byte order mark; code pages that nothing tells from others."""
-    for _ in range(3):
+    for _ in range(1):
         for table in tables(rng):
             for mark in (",", ";", "\t"):
                 text = "".join(write(table.header, table.rows, mark))
@@ -252,7 +266,7 @@ def encodings(rng: random.Random) -> Iterator[Polluted]:
         "cp1250": ["Łódź", "Świętochłowice", "Gdańsk", "Żyrardów", "Kraków", "České Budějovice", "Plzeň"],
         "cp1251": ["Москва", "Казань", "Санкт-Петербург", "Уфа", "Томск", "Пермь", "Самара"],
         "cp1253": ["Αθήνα", "Πάτρα", "Βόλος", "Λάρισα", "Χανιά", "Ρόδος", "Κως"],
-        "cp1254": ["İstanbul", "Eskişehir", "Muğla", "Diyarbakır", "Şanlıurfa", "Ağrı", "Iğdır"],
+        "cp1254": ["İstanbul", "Eskişehir", "Muğla", "Beşiktaş", "Niğde", "Şişli", "Uşak"],
         "cp850": ["Orléans", "Nîmes", "Besançon", "Évry", "Saint-Étienne", "Mâcon", "Alès"],
         "mac-roman": ["Orléans", "Nîmes", "Besançon", "Évry", "Saint-Étienne", "Mâcon", "Alès"],
         "shift_jis": ["東京都", "大阪", "名古屋", "札幌", "神戸", "京都", "福岡"],
@@ -283,9 +297,23 @@ def line_ends(rng: random.Random) -> Iterator[Polluted]:
                 ):
                     records = [record + rng.choice(ends) for record in write(table.header, table.rows, mark, end="")]
                     content = "".join(records).encode()
-                    yield Polluted("line ends", f"{table.name} {mark!r} {name}", content, table.header, table.rows, told=_told(mark))
+                    yield Polluted(
+                        "line ends",
+                        f"{table.name} {mark!r} {name}",
+                        content,
+                        table.header,
+                        table.rows,
+                        told=_told(mark),
+                    )
                 content = "".join(write(table.header, table.rows, mark)).rstrip("\n").encode()
-                yield Polluted("line ends", f"{table.name} {mark!r} none at the end", content, table.header, table.rows, told=_told(mark))
+                yield Polluted(
+                    "line ends",
+                    f"{table.name} {mark!r} none at the end",
+                    content,
+                    table.header,
+                    table.rows,
+                    told=_told(mark),
+                )
 
 
 PREAMBLES = {
@@ -311,7 +339,9 @@ def preambles(rng: random.Random) -> Iterator[Polluted]:
                 before = "".join(line.format(pad=more, blank=more) if "{" in line else line for line in lines)
                 content = (before + "".join(write(table.header, table.rows, mark))).encode()
                 told = _told(mark, skip=len(lines))
-                yield Polluted("preamble", f"{table.name} {mark!r} {name}", content, table.header, table.rows, told=told)
+                yield Polluted(
+                    "preamble", f"{table.name} {mark!r} {name}", content, table.header, table.rows, told=told
+                )
 
 
 @maker
@@ -319,9 +349,17 @@ def footers(rng: random.Random) -> Iterator[Polluted]:
     """Lines behind the last row."""
     for table in tables(rng):
         for mark in (",", ";"):
-            for footer in ("Total: 500\n", "\n(12 rows)\n", f"Total{mark}500\n", "-- end of report --\n", "\n\nprinted on 2026-11-20\n"):
+            for footer in (
+                "Total: 500\n",
+                "\n(12 rows)\n",
+                f"Total{mark}500\n",
+                "-- end of report --\n",
+                "\n\nprinted on 2026-11-20\n",
+            ):
                 content = ("".join(write(table.header, table.rows, mark)) + footer).encode()
-                yield Polluted("footer", f"{table.name} {mark!r} {footer!r}", content, table.header, table.rows, told=_told(mark))
+                yield Polluted(
+                    "footer", f"{table.name} {mark!r} {footer!r}", content, table.header, table.rows, told=_told(mark)
+                )
 
 
 @maker
@@ -332,7 +370,9 @@ def totals(rng: random.Random) -> Iterator[Polluted]:
             for word in ("Total", "TOTAL", "Grand total", "Sum"):
                 footer = word + mark * (len(table.header) - 1) + "500\n"
                 content = ("".join(write(table.header, table.rows, mark)) + footer).encode()
-                yield Polluted("totals", f"{table.name} {mark!r} {word}", content, table.header, table.rows, told=_told(mark))
+                yield Polluted(
+                    "totals", f"{table.name} {mark!r} {word}", content, table.header, table.rows, told=_told(mark)
+                )
 
 
 @maker
@@ -349,7 +389,14 @@ def comments(rng: random.Random) -> Iterator[Polluted]:
                         records.insert(len(records) - 1, f"{prefix} another one\n")
                     content = "".join(records).encode()
                     told = _told(mark, comment=prefix) if len(prefix) == 1 else _told(mark)
-                    yield Polluted("comment", f"{table.name} {mark!r} {prefix} {place}", content, table.header, table.rows, told=told)
+                    yield Polluted(
+                        "comment",
+                        f"{table.name} {mark!r} {prefix} {place}",
+                        content,
+                        table.header,
+                        table.rows,
+                        told=told,
+                    )
 
 
 @maker
@@ -360,7 +407,16 @@ def headers(rng: random.Random) -> Iterator[Polluted]:
             body = "".join(write(None, table.rows, mark))
             base = (f"{table.name} {mark!r}", table.rows)
 
-            def made(kind: str, header: str, names: list[str], skip: int = 0, *, body: str = body, base: Any = base, mark: str = mark) -> Polluted:
+            def made(
+                kind: str,
+                header: str,
+                names: list[str],
+                skip: int = 0,
+                *,
+                body: str = body,
+                base: Any = base,
+                mark: str = mark,
+            ) -> Polluted:
                 told = _told(mark, skip=skip) if skip else _told(mark)
                 return Polluted("header", f"{base[0]} {kind}", (header + body).encode(), names, base[1], told=told)
 
@@ -382,7 +438,9 @@ def headers(rng: random.Random) -> Iterator[Polluted]:
             yield made("groups", f"{mark.join(groups)}\n{mark.join(names)}\n", grouped, 1)
             broken = [f"{names[0]}\nx", *names[1:]]
             yield made("line end in a name", mark.join([f'"{broken[0]}"', *names[1:]]) + "\n", broken)
-    years: list[Row] = [[land, *(str(rng.randrange(100, 999)) for _ in range(4))] for land in ("FR", "DE", "MA", "SN", "US")]
+    years: list[Row] = [
+        [land, *(str(rng.randrange(100, 999)) for _ in range(4))] for land in ("FR", "DE", "MA", "SN", "US")
+    ]
     for mark in (",", ";"):
         names = ["country", "2019", "2020", "2021", "2022"]
         content = "".join(write(names, years, mark)).encode()
@@ -409,11 +467,28 @@ def widths(rng: random.Random) -> Iterator[Polluted]:
                 ):
                     text = "".join([*records[: at + 1], changed + "\n", *records[at + 2 :]])
                     told = _told(mark)
-                    yield Polluted("width", f"{table.name} {mark!r} {name} {at}", text.encode(), table.header, table.rows, frozenset({at}), told)
+                    yield Polluted(
+                        "width",
+                        f"{table.name} {mark!r} {name} {at}",
+                        text.encode(),
+                        table.header,
+                        table.rows,
+                        frozenset({at}),
+                        told,
+                    )
             trailing = [record[:-1] + mark + "\n" for record in records]
-            yield Polluted("trailing", f"{table.name} {mark!r} all", "".join(trailing).encode(), table.header, table.rows, told=_told(mark))
+            yield Polluted(
+                "trailing",
+                f"{table.name} {mark!r} all",
+                "".join(trailing).encode(),
+                table.header,
+                table.rows,
+                told=_told(mark),
+            )
             rows_only = "".join([records[0], *trailing[1:]]).encode()
-            yield Polluted("trailing", f"{table.name} {mark!r} rows only", rows_only, table.header, table.rows, told=_told(mark))
+            yield Polluted(
+                "trailing", f"{table.name} {mark!r} rows only", rows_only, table.header, table.rows, told=_told(mark)
+            )
 
 
 @maker
@@ -435,7 +510,15 @@ def damaged_quotes(rng: random.Random) -> Iterator[Polluted]:
 
 def _damaged(table: Table, records: list[str], at: int, changed: str, name: str, mark: str) -> Polluted:
     content = "".join([*records[: at + 1], changed, *records[at + 2 :]]).encode()
-    return Polluted("damaged quote", f"{table.name} row {at} {name}", content, table.header, table.rows, frozenset({at}), _told(mark))
+    return Polluted(
+        "damaged quote",
+        f"{table.name} row {at} {name}",
+        content,
+        table.header,
+        table.rows,
+        frozenset({at}),
+        _told(mark),
+    )
 
 
 @maker
@@ -447,11 +530,38 @@ def spaces(rng: random.Random) -> Iterator[Polluted]:
             header = (mark + " ").join(table.header) + "\n"
             body = "".join(f"{mark} ".join(cell or "" for cell in row) + "\n" for row in bare.rows)
             spaced: list[Row] = [[row[0], *(f" {cell or ''}" for cell in row[1:])] for row in bare.rows]
-            yield Polluted("spaces", f"{table.name} {mark!r} after", (header + body).encode(), table.header, spaced, told=_told(mark))
-            quoted = [f"{mark} ".join(f'"{(cell or "").replace(chr(34), chr(34) * 2)}"' for cell in row) + "\n" for row in table.rows]
-            yield Polluted("spaces", f"{table.name} {mark!r} before quotes", (header + "".join(quoted)).encode(), table.header, table.rows, told=_told(mark))
-            both = [f" {mark} ".join(f'"{(cell or "").replace(chr(34), chr(34) * 2)}"' for cell in row) + "\n" for row in table.rows]
-            yield Polluted("spaces", f"{table.name} {mark!r} around quotes", (header + "".join(both)).encode(), table.header, table.rows, told=_told(mark))
+            yield Polluted(
+                "spaces",
+                f"{table.name} {mark!r} after",
+                (header + body).encode(),
+                table.header,
+                spaced,
+                told=_told(mark),
+            )
+            quoted = [
+                f"{mark} ".join(f'"{(cell or "").replace(chr(34), chr(34) * 2)}"' for cell in row) + "\n"
+                for row in table.rows
+            ]
+            yield Polluted(
+                "spaces",
+                f"{table.name} {mark!r} before quotes",
+                (header + "".join(quoted)).encode(),
+                table.header,
+                table.rows,
+                told=_told(mark),
+            )
+            both = [
+                f" {mark} ".join(f'"{(cell or "").replace(chr(34), chr(34) * 2)}"' for cell in row) + "\n"
+                for row in table.rows
+            ]
+            yield Polluted(
+                "spaces",
+                f"{table.name} {mark!r} around quotes",
+                (header + "".join(both)).encode(),
+                table.header,
+                table.rows,
+                told=_told(mark),
+            )
 
 
 @maker
@@ -464,9 +574,18 @@ def blank_lines(rng: random.Random) -> Iterator[Polluted]:
                     records = write(table.header, table.rows, mark)
                     records.insert({"after the header": 1, "middle": 4, "end": len(records)}[place], blank)
                     content = "".join(records).encode()
-                    yield Polluted("blank lines", f"{table.name} {mark!r} {name} {place}", content, table.header, table.rows, told=_told(mark))
+                    yield Polluted(
+                        "blank lines",
+                        f"{table.name} {mark!r} {name} {place}",
+                        content,
+                        table.header,
+                        table.rows,
+                        told=_told(mark),
+                    )
             doubled = "".join(record + "\n" for record in write(table.header, table.rows, mark)).encode()
-            yield Polluted("blank lines", f"{table.name} {mark!r} every other", doubled, table.header, table.rows, told=_told(mark))
+            yield Polluted(
+                "blank lines", f"{table.name} {mark!r} every other", doubled, table.header, table.rows, told=_told(mark)
+            )
 
 
 @maker
@@ -477,13 +596,19 @@ def joined(rng: random.Random) -> Iterator[Polluted]:
             records = write(table.header, table.rows, mark)
             half = len(records) // 2
             again = "".join([*records[:half], records[0], *records[half:]]).encode()
-            yield Polluted("repeated header", f"{table.name} {mark!r}", again, table.header, table.rows, told=_told(mark))
+            yield Polluted(
+                "repeated header", f"{table.name} {mark!r}", again, table.header, table.rows, told=_told(mark)
+            )
             twice = "".join(records).encode() + b"\xef\xbb\xbf" + "".join(records).encode()
-            yield Polluted("joined", f"{table.name} {mark!r} with mark", twice, table.header, table.rows * 2, told=_told(mark))
+            yield Polluted(
+                "joined", f"{table.name} {mark!r} with mark", twice, table.header, table.rows * 2, told=_told(mark)
+            )
             for blank in ("", "\n"):
                 other = "".join(write(["k", "v"], [["a", "1"], ["b", "2"]], mark))
                 text = ("".join(records) + blank + other).encode()
-                yield Polluted("stacked", f"{table.name} {mark!r} {blank!r}", text, table.header, table.rows, told=_told(mark))
+                yield Polluted(
+                    "stacked", f"{table.name} {mark!r} {blank!r}", text, table.header, table.rows, told=_told(mark)
+                )
 
 
 @maker
@@ -502,11 +627,17 @@ def characters(rng: random.Random) -> Iterator[Polluted]:
         "combining": "e\u0301",
         "emoji": "👩‍👩‍👧",
         "zero width": "\u200b",
-        "full width": "ＡＢＣ",
+        "full width": "\uff21\uff22\uff23",
         "no-break space": "\xa0x\xa0",
-        "beyond the plane": "𝒳",
+        "beyond the plane": "\U0001d4b3",
     }
-    lost = {"nul": b"\0", "bad byte": b"\xff", "cut letter": b"\xc3", "surrogate": b"\xed\xa0\x80", "overlong": b"\xc0\xaf"}
+    lost = {
+        "nul": b"\0",
+        "bad byte": b"\xff",
+        "cut letter": b"\xc3",
+        "surrogate": b"\xed\xa0\x80",
+        "overlong": b"\xc0\xaf",
+    }
     for table in tables(rng):
         for mark in (",", ";"):
             for name, text in kept.items():
@@ -514,20 +645,46 @@ def characters(rng: random.Random) -> Iterator[Polluted]:
                 rows = [list(row) for row in table.rows]
                 rows[at][0] = f"{rows[at][0]}{text}"
                 content = "".join(write(table.header, rows, mark)).encode()
-                yield Polluted("character", f"{table.name} {mark!r} {name}", content, table.header, rows, told=_told(mark))
+                yield Polluted(
+                    "character", f"{table.name} {mark!r} {name}", content, table.header, rows, told=_told(mark)
+                )
             for name, raw in lost.items():
                 at = rng.randrange(len(table.rows))
                 records = [record.encode() for record in write(table.header, table.rows, mark)]
                 records[at + 1] = records[at + 1].replace(mark.encode(), raw + mark.encode(), 1)
-                yield Polluted("damaged text", f"{table.name} {mark!r} {name}", b"".join(records), table.header, table.rows, frozenset({at}), _told(mark))
+                yield Polluted(
+                    "damaged text",
+                    f"{table.name} {mark!r} {name}",
+                    b"".join(records),
+                    table.header,
+                    table.rows,
+                    frozenset({at}),
+                    _told(mark),
+                )
             rows = [list(row) for row in table.rows]
             rows[2][1] = f"{rows[2][1]}\ufffd"
             content = "".join(write(table.header, rows, mark)).encode()
-            yield Polluted("damaged text", f"{table.name} {mark!r} replaced", content, table.header, table.rows, frozenset({2}), _told(mark))
+            yield Polluted(
+                "damaged text",
+                f"{table.name} {mark!r} replaced",
+                content,
+                table.header,
+                table.rows,
+                frozenset({2}),
+                _told(mark),
+            )
             records_text = write(table.header, table.rows, mark)
             records_text[3] = records_text[3].replace(mark, "\r" + mark, 1)
             content = "".join(records_text).encode()
-            yield Polluted("damaged text", f"{table.name} {mark!r} carriage return", content, table.header, table.rows, frozenset({2}), _told(mark))
+            yield Polluted(
+                "damaged text",
+                f"{table.name} {mark!r} carriage return",
+                content,
+                table.header,
+                table.rows,
+                frozenset({2}),
+                _told(mark),
+            )
 
 
 @maker
@@ -535,7 +692,11 @@ def shapes(rng: random.Random) -> Iterator[Polluted]:
     """Very long fields, many columns, one column, one row, no row."""
     for mark in (",", ";", "\t", "|"):
         for size in (10_000, 140_000, 600_000):
-            rows: list[Row] = [["1", "x" * size, "a"], ["2", ("line, " * 9 + "\n") * (size // 60), "b"], ["3", "y", "c"]]
+            rows: list[Row] = [
+                ["1", "x" * size, "a"],
+                ["2", ("line, " * 9 + "\n") * (size // 60), "b"],
+                ["3", "y", "c"],
+            ]
             content = "".join(write(["id", "text", "end"], rows, mark)).encode()
             yield Polluted("shape", f"long {size} {mark!r}", content, ["id", "text", "end"], rows, told=_told(mark))
         for width in (50, 300, 1200):
@@ -545,7 +706,9 @@ def shapes(rng: random.Random) -> Iterator[Polluted]:
             yield Polluted("shape", f"{width} columns {mark!r}", content, names, rows, told=_told(mark))
         for table in tables(rng):
             content = "".join(write(table.header, table.rows[:1], mark)).encode()
-            yield Polluted("shape", f"{table.name} one row {mark!r}", content, table.header, table.rows[:1], told=_told(mark))
+            yield Polluted(
+                "shape", f"{table.name} one row {mark!r}", content, table.header, table.rows[:1], told=_told(mark)
+            )
             content = "".join(write(table.header, [], mark)).encode()
             yield Polluted("shape", f"{table.name} no row {mark!r}", content, table.header, [], told=_told(mark))
     for table in tables(rng):
@@ -585,7 +748,7 @@ def lookalikes(rng: random.Random) -> Iterator[Polluted]:
                 if shape == 1:
                     rows = [[row[1], row[0]] for row in rows]
                     names = ["value", "id"]
-                if shape == 2:  # noqa: PLR2004
+                if shape == 2:
                     rows = [[*row, row[1]] for row in rows]
                     names = [*names, "other"]
                 content = "".join(write(names, rows, mark)).encode()

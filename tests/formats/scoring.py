@@ -117,7 +117,9 @@ def _queried(path: Path, options: str, by: str = "") -> Outcome:
         found = _CONNECTION.execute(f"SELECT * FROM read_csv({_text(str(path))}, {options})")
         names = [column[0] for column in found.description or []]
         rows = [[cell if cell is None else str(cell) for cell in row] for row in found.fetchall()]
-        aside = _CONNECTION.execute("SELECT any_value(csv_line) FROM reject_errors GROUP BY line_byte_position").fetchall()
+        aside = _CONNECTION.execute(
+            "SELECT any_value(csv_line) FROM reject_errors GROUP BY line_byte_position"
+        ).fetchall()
     except duckdb.Error as error:
         return Outcome(refused=str(error))
     finally:

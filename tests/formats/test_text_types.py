@@ -164,7 +164,7 @@ COLUMN = st.lists(
 @given(COLUMN)
 def test_the_guess_is_the_narrowest_type(column: list[str]) -> None:
     """From a sample: the first type that all its values have; none for a sample without values."""
-    guess = infer_from_sample(["a", "b"], [[text, "ü"] for text in column])
+    guess = infer_from_sample(["a", "b"], [(line, [text, "ü"]) for line, text in enumerate(column, 2)])
     values = [text for text in column if text]
     assert (guess["a"].type if guess["a"] else None) == (widths(values) if values else None)
     assert guess["a"] is None or guess["a"].certain == (guess["a"].type == "VARCHAR")
@@ -183,5 +183,5 @@ def test_the_decision_is_the_narrowest_type(column: list[str]) -> None:
 
 def test_ragged_records_do_not_decide() -> None:
     """A record with too few or too many fields says nothing about the columns."""
-    guess = infer_from_sample(["a", "b"], [["x"], ["1", "2"], ["y", "z", "w"]])
+    guess = infer_from_sample(["a", "b"], [(2, ["x"]), (3, ["1", "2"]), (4, ["y", "z", "w"])])
     assert {name: inferred and inferred.type for name, inferred in guess.items()} == {"a": "BIGINT", "b": "BIGINT"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,12 @@ def built(pieces: list[tuple[str, str] | str | None], end: str) -> tuple[bytes, 
             "raw": text,
         }
         if isinstance(piece, str):
-            malformed.append(place | {"column_name": None, "rule": "malformed", "reason": MALFORMED[piece]})
+            malformed.append(
+                place | {"column_name": None, "rule": "malformed", "reason": MALFORMED[piece], "cells": None}
+            )
         elif piece is not None and (reason := refusal(piece[0])):
-            aside.append(place | {"column_name": "n"} | reason)
+            cells = json.dumps({"n": piece[0] or None, "word": piece[1] or None}, ensure_ascii=False)
+            aside.append(place | {"column_name": "n", "cells": cells} | reason)
         elif piece is not None:
             dropped += not piece[1].strip(" \n")
         content += text + end
@@ -127,7 +131,9 @@ def test_every_row_is_kept_with_its_place(shop: Shop, pieces: list[tuple[str, st
     """File, line, byte, column, rule, reason and raw text of each row, read independently of the engine."""
     content, expected, dropped = built(pieces, end)
     figures, found = shop.collected(content, STEPS)
-    assert found == [{key: row[key] for key in row if key != "file"} | {"fate": "quarantined"} for row in expected]
+    assert found == [
+        {key: row[key] for key in row if key != "file"} | {"fate": "quarantined", "whole": True} for row in expected
+    ]
     records = sum(piece is not None for piece in pieces)
     assert (figures.rows_in, figures.quarantined) == (records, len(expected))
     assert figures.rows_out == records - len(expected) - dropped
@@ -181,9 +187,9 @@ def test_rows_are_written(shop: Shop, tmp_path: Path) -> None:
     _, rows = shop.collected("n,word\nx,é\n1,2,3\n".encode(), STEPS)
     assert write_quarantine(zone, T, "stem-attempt", "d/file.csv", iter(rows)) == Kept(2, 0)
     table = pq.read_table(zone.location(quarantine_key(T, "stem-attempt")))
-    assert table.column_names == [*(name for name, _ in QUARANTINE_SCHEMA), "fate"]
+    assert table.column_names == [*(name for name, _ in QUARANTINE_SCHEMA), "fate", "cells", "whole"]
     known = {"table_name": "layer.t", "file": "d/file.csv"}
-    assert table.to_pylist() == [{"id": f"stem-{at}"} | known | row for at, row in enumerate(rows, start=1)]
+    assert table.to_pylist() == [{"id": f"layer.t/stem-{at}"} | known | row for at, row in enumerate(rows, start=1)]
     assert [version.key for version in zone.list("**")] == []
     assert write_quarantine(zone, T, "empty", "d/file.csv", iter(())) == Kept()
     assert zone.stat(quarantine_key(T, "empty")) is None

@@ -9,9 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tests.road.lakes import start
 from tests.road.schemas import aside, ask, declare, lake_of, rows, run, types
 
 BIG = 2**53 + 1
@@ -123,26 +124,6 @@ def test_a_file_that_widens_stands_among_others(tmp_path: Path) -> None:
     assert rows(lake, "v") == [(2.5,), (3.0,), (4.0,), (8.0,), (9.0,)]
 
 
-MILLION = 1_000_000
-
-
-def test_a_type_change_in_row_one_million(tmp_path: Path) -> None:
-    """The last of a million rows decides the type: in the first file, and in a later one, with its line."""
-    lake = lake_of(tmp_path)
-    lines = "\n".join(map(str, range(MILLION - 1)))
-    run(lake, a_csv=f"n\n{lines}\n0.5\n")
-    assert types(lake) == {"n": "DOUBLE"}
-    assert ask(lake, "SELECT count(*), sum(n) FROM t") == [(MILLION, sum(range(MILLION - 1)) + 0.5)]
-    other = lake_of(tmp_path / "other")
-    run(other, a_csv="n\n1\n")
-    run(other, b_csv=f"n\n{lines}\n0.5\n")
-    assert types(other) == {"n": "DOUBLE"}
-    assert ask(other, "SELECT count(*), sum(n) FROM t") == [(MILLION + 1, sum(range(MILLION - 1)) + 1.5)]
-    for one, file in ((lake, "a.csv"), (other, "b.csv")):
-        (last,) = ask(one, "SELECT file, line, value FROM penstock.schema_history ORDER BY schema_id DESC LIMIT 1")
-        assert last == (file, MILLION + 1, "0.5")
-
-
 def test_a_struct_gets_more_fields(tmp_path: Path) -> None:
     """An object with a new key widens the struct; old rows have null there."""
     lake = lake_of(tmp_path)
@@ -150,6 +131,23 @@ def test_a_struct_gets_more_fields(tmp_path: Path) -> None:
     run(lake, b_json='[{"id": 2, "who": {"name": "y", "age": 2, "mail": "m"}}]')
     assert rows(lake, "id, who.name, who.age, who.mail") == [(1, "x", 1, None), (2, "y", 2, "m")]
     assert aside(lake) == []
+
+
+def test_columns_of_parquet_widen_together(tmp_path: Path) -> None:
+    """Columns whose files give them wider types take them, as far as a value asks for it; each says where."""
+    lake = lake_of(tmp_path)
+    first = {"i": pa.array([1], pa.int32()), "j": pa.array([1], pa.int32()), "n": pa.nulls(1)}
+    first |= {"d": pa.array([Decimal("1.50")], pa.decimal128(5, 2)), "day": pa.array([date(2024, 1, 5)])}
+    later = {"i": pa.array([2**40]), "j": pa.array([2.0]), "n": pa.array(["x"])}
+    later |= {"d": pa.array([Decimal("123456.789")]), "day": pa.array([datetime(2024, 1, 5, 10)])}  # noqa: DTZ001
+    for name, columns in (("a", first), ("b", later)):
+        pq.write_table(pa.table(columns), lake / "raw" / f"{name}.parquet")
+        run(lake)
+    assert types(lake) == {"i": "BIGINT", "j": "INTEGER", "n": "VARCHAR", "d": "DECIMAL(9,3)", "day": "TIMESTAMP"}
+    assert (len(rows(lake)), aside(lake)) == (2, [])
+    widened = "SELECT column_name, line, value FROM penstock.schema_history WHERE change = 'widened' ORDER BY ALL"
+    expected = [("d", 1, "123456.789"), ("day", 1, "2024-01-05 10:00:00"), ("i", 1, "1099511627776")]
+    assert ask(lake, widened) == expected
 
 
 def test_the_history_is_kept_with_the_table(tmp_path: Path) -> None:
@@ -167,39 +165,6 @@ def test_the_history_is_kept_with_the_table(tmp_path: Path) -> None:
         ("none", "decided", "VARCHAR", "VARCHAR", "b.csv", 2, "x"),
         ("new", "added", None, "BOOLEAN", "b.csv", 2, "true"),
     ]
-
-
-def test_a_killed_worker_leaves_the_table_whole(tmp_path: Path) -> None:
-    """Killed at any point while a column is replaced, the table is as before or after; the next run ends it."""
-    made = lake_of(tmp_path / "made")
-    run(made, a_csv=column(["1", "2"]), z_csv=column(["3"]))
-    (made / "raw" / "b.csv").write_text(column(["1.5", "7"]))
-    before, after = [(1,), (2,), (3,)], [(1.0,), (1.5,), (2.0,), (3.0,), (7.0,)]
-    killed = 0
-    for at in range(1, 60, 3):
-        lake = tmp_path / f"lake{at}"
-        shutil.copytree(made, lake)
-        _relocate(lake, made)
-        process = start(lake, at)
-        process.join()
-        killed += process.exitcode != 0
-        found = rows(lake, "v")
-        assert found in (before, [(float(v),) for (v,) in before], after), at
-        run(lake)
-        assert rows(lake, "v") == after, at
-        if process.exitcode == 0:
-            break
-    assert killed > 3
-
-
-def _relocate(lake: Path, made: Path) -> None:
-    """Tables know where they stand: start over in the copy."""
-    shutil.rmtree(lake / "processed")
-    shutil.rmtree(lake / ".penstock")
-    (lake / "raw" / "b.csv").rename(lake / "b.csv")
-    run(lake)
-    (lake / "b.csv").rename(lake / "raw" / "b.csv")
-    assert made.exists()
 
 
 def test_dates_stay_dates(tmp_path: Path) -> None:

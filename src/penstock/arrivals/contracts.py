@@ -6,20 +6,18 @@ that differ. The order of columns never matters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from penstock.arrivals.known import SourceSchema
 from penstock.declaration import Table
 from penstock.declaration.model import Contract
-from penstock.engines import Work, Written
+from penstock.engines import Engine, Work, Written
 from penstock.errors import BadFileError
 from penstock.naming import did_you_mean, literal
 from penstock.quality import Delivered, first_halted
 from penstock.steps.source_types import CONTRACT
 
-Ask = Callable[[str], list[tuple[Any, ...]]]
 HINT = "nothing of the file is in the table; correct it, or say `contract: evolve` of the table or column in lake.yaml"
 
 
@@ -102,25 +100,25 @@ def _notes(new: list[str], missing: list[str], unwanted: Iterable[str], required
         yield f'column "{name}" is missing; {what}'
 
 
-def assert_kept(work: Work, written: Written, delivered: Delivered, frozen: Iterable[str], ask: Ask) -> None:
+def assert_kept(engine: Engine, work: Work, written: Written, delivered: Delivered, frozen: Iterable[str]) -> None:
     """Refuse the file where a value does not fit a column whose contract is `freeze`.
 
     Args:
+        engine: Looks at the file once more.
         work: What was done with the file.
         written: What came of it.
         delivered: The file.
         frozen: Columns with that contract.
-        ask: Runs a SELECT over Parquet files.
 
     Raises:
         BadFileError: One does not; names its line and the value.
     """
     if delivered.remarks is not None:
-        _assert_read(delivered.remarks, frozen, ask)
+        _assert_read(delivered.remarks, frozen, engine)
     counted = zip(work.rules, written.by_rule, strict=True)
     if not any(count for rule, count in counted if rule.fate == "halted" and rule.name.startswith(f"{CONTRACT} ")):
         return
-    row = first_halted(work, written, delivered)
+    row = first_halted(engine, work, written, delivered)
     if row is not None and row["rule"].startswith(f"{CONTRACT} "):
         line = f"line {row['line']}: " if row["line"] else ""
         raise BadFileError(f"{line}{row['reason']}; the contract is freeze", hint=HINT)
@@ -128,10 +126,10 @@ def assert_kept(work: Work, written: Written, delivered: Delivered, frozen: Iter
     raise BadFileError(message, hint=HINT)
 
 
-def _assert_read(remarks: str, frozen: Iterable[str], ask: Ask) -> None:
+def _assert_read(remarks: str, frozen: Iterable[str], engine: Engine) -> None:
     """Values within objects are judged while the file is read record by record."""
     rules = ", ".join(literal(f"type {name}") for name in frozen)
     sql = f"SELECT line, reason FROM read_parquet({literal(remarks)}) WHERE rule IN ({rules}) ORDER BY line LIMIT 1"
-    found = ask(sql) if rules else []
+    found = engine.ask(sql) if rules else []
     for line, reason in found:
         raise BadFileError(f"line {line}: {reason}; the contract is freeze", hint=HINT)

@@ -26,11 +26,13 @@ class Discovery:
         recorded: New versions recorded, by table.
         growing: Files that are still being written; they are left for the next look.
         unclaimed: Files that no table wants.
+        unseen: Folders and files that cannot be looked into, with the reason.
     """
 
     recorded: dict[TableName, int] = field(default_factory=dict)
     growing: list[str] = field(default_factory=list)
     unclaimed: list[str] = field(default_factory=list)
+    unseen: dict[str, str] = field(default_factory=dict)
 
 
 def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, folder: Path) -> Discovery:
@@ -51,6 +53,7 @@ def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, folder:
                 found.recorded[name] = found.recorded.get(name, 0) + 1
         _revive(state, name, table, folder)
     found.unclaimed = [version.key for version in raw.list("**") if version.key not in claimed]
+    found.unseen = dict(raw.unseen)
     return found
 
 
@@ -61,10 +64,20 @@ def record(raw: Zone, table: TableName, key: str, state: State) -> bool | None:
         if before is None:
             return None
         wait_until_settled(before)
-        version = raw.digest(key)
-        if raw.stat(key) == before:
+        version = _version(raw, before)
+        if version is not None and raw.stat(key) == before:
             return _record(state, table, before, version)
     return None
+
+
+def _version(raw: Zone, file: FileVersion) -> str | None:
+    """What names the content: its hash, or, where it cannot be read, its times, which change with its permissions."""
+    try:
+        return raw.digest(file.key)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return hashlib.sha256(f"unreadable {file.mark}".encode()).hexdigest()
 
 
 def _record(state: State, table: TableName, file: FileVersion, version: str) -> bool:

@@ -13,9 +13,10 @@ from penstock.arrivals.known import SourceSchema
 from penstock.arrivals.plan import Plan, Planner
 from penstock.arrivals.types import SHOWN, first_values, records
 from penstock.arrivals.widening import Refused, holds
-from penstock.engines import Engine, SetAside, Written
+from penstock.engines import PLACE, Engine, SetAside, Written, raw_column
 from penstock.errors import BadFileError
 from penstock.formats import Inferred
+from penstock.naming import literal
 
 Demands = dict[str, Refused]
 
@@ -62,23 +63,44 @@ class Evolving:
     def _see(self, plan: Plan, rows: Iterator[SetAside]) -> None:
         """Take note of what the values would need that no column's type holds, whichever rule named their row."""
         source, columns = plan.opened.source, plan.schema.columns
-        watched = []
+        texts, typed = [], {}
         for at, own in enumerate(plan.opened.header):
             name = plan.schema.of(own)
-            if name is not None and self._planner.contracts.of(name) == "evolve":
-                watched.append((at, name, columns[name], source.kinds[at] if source.typed else "VARCHAR"))
+            kind = source.kinds[at] if source.typed else "VARCHAR"
+            if name is None or self._planner.contracts.of(name) != "evolve" or columns[name].type in {kind, "VARCHAR"}:
+                continue
+            if kind == "VARCHAR":
+                texts.append((at, name, columns[name]))
+            else:
+                typed[name] = (at, kind, columns[name].type)
         for row in rows:
-            for at, name, column, kind in watched:
+            for at, name, column in texts:
                 text = row.cells[at]
-                if text is None or column.type == "VARCHAR":
-                    continue
-                if kind not in {"VARCHAR", column.type}:
-                    if plan.work.rules[row.rule].column == name:
-                        self._demand(plan, name).kinds.add(kind)
-                        self._demand(plan, name).stand(row.line, text)
-                elif kind == "VARCHAR" and not holds(column.type, text, source.dialect.decimal, column.was):
+                if text is not None and not holds(column.type, text, source.dialect.decimal, column.was):
                     self._demand(plan, name).see(text)
-                    self._demand(plan, name).stand(row.line, text)
+        if typed:
+            self._see_typed(plan, typed)
+
+    def _see_typed(self, plan: Plan, columns: dict[str, tuple[int, str, str]]) -> None:
+        """The same for cells that come with types, by one look at the file."""
+        source, line = plan.opened.source, PLACE[0]
+        asked = []
+        for at, kind, there in columns.values():
+            cell = raw_column(at)
+            back = f"TRY_CAST(TRY_CAST({cell} AS {there}) AS {kind})"
+            misfit = f"FILTER ({cell} IS NOT NULL AND NOT coalesce({back} = {cell}, false))"
+            asked += [
+                f"count(*) {misfit}",
+                f"min({line}) {misfit}",
+                f"arg_min(CAST({cell} AS VARCHAR), {line}) {misfit}",
+            ]
+        relation = source.scan or f"FROM read_parquet({literal(source.path)})"
+        (found,) = self._engine.ask(f"SELECT {', '.join(asked)} FROM ({relation})")
+        for at, (name, (_, kind, _)) in enumerate(columns.items()):
+            count, first, text = found[3 * at : 3 * at + 3]
+            if count:
+                self._demand(plan, name).kinds.add(kind)
+                self._demand(plan, name).first = (first, text) if first is not None else None
 
     def _demand(self, plan: Plan, name: str) -> Refused:
         return self._demands.setdefault(name, Refused(plan.opened.source.dialect.decimal))

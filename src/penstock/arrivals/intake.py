@@ -21,6 +21,8 @@ from penstock.formats import (
     NO_VALUE,
     Dialect,
     Inferred,
+    Reading,
+    Scan,
     Spilled,
     SpillWriter,
     decompress,
@@ -33,8 +35,11 @@ from penstock.formats import (
 from penstock.formats.excel import read_excel
 from penstock.formats.intake import Evidence, Intake
 from penstock.formats.json_records import read_json
+from penstock.formats.mend import mend
+from penstock.formats.nature import assert_text
 from penstock.formats.parquet import look_into_parquet
 from penstock.quality import Delivered
+from penstock.quality.checks import needs_lease
 
 ENDINGS = {
     ".json": "json",
@@ -79,7 +84,7 @@ class Opened:
 
     def sample(self) -> Iterator[tuple[int, list[str | None]]]:
         """The first records of a text file with their lines."""
-        if self.spilled is not None:
+        if self.source.typed and self.spilled is not None:
             return _first_spilled(self.spilled.path, len(self.header))
         return iter(first_records(self.source.path, self.source.dialect, self.source.width, SAMPLE_RECORDS))
 
@@ -124,22 +129,48 @@ def open_file(path: Path, key: str, table: Table, known: SourceSchema | None, *,
 
 
 def _open_csv(path: Path, key: str, table: Table, known: SourceSchema | None, *, carefully: bool) -> Opened:
-    """Let the engine read the file where every byte of it is proven plain; else read it record by record."""
+    """Let the engine read what is proven plain, byte by byte; the rest is read record by record."""
     text = decompress(str(path), path.parent)
+    assert_text(text, "CSV", declared=table.csv.encoding is not None)
     facts = scan(text)
     declared = {name: value for name, value in table.csv.model_dump().items() if value is not None}
     if known is None:
         reading = detect_dialect(text, facts, declared)
     else:
         reading = verify(text, facts, known.dialect, list(known.columns), declared)
-    dialect, width = reading.dialect, len(reading.names)
-    proof = reading.proof
-    if proof.plain and not carefully:
-        source = Source(text, dialect, width, parallel=proof.parallel)
+    if carefully:
+        return _read_one_by_one(path.parent, key, text, reading)
+    if reading.proof.plain:
+        source = Source(text, reading.dialect, len(reading.names), parallel=reading.proof.parallel)
         return Opened(source, Delivered(key, reading.names, text), {}, notes=reading.notes)
+    mended = None if _compares_rows(table) else _mended(path.parent, key, text, reading, facts)
+    return mended or _read_one_by_one(path.parent, key, text, reading)
+
+
+def _compares_rows(table: Table) -> bool:
+    """Whether the order of rows within a file matters."""
+    return needs_lease(table.checks) or any(step.kind == "dedupe" for step in table.steps)
+
+
+def _mended(folder: Path, key: str, text: str, reading: Reading, facts: Scan) -> Opened | None:
+    """Let the engine read a copy without the damaged records; None where that cannot be made."""
     import pyarrow as pa
 
-    with SpillWriter(path.parent, "records", [pa.string()] * width) as writer:
+    dialect, names = reading.dialect, reading.names
+    with SpillWriter(folder, "damaged", [pa.string()] * len(names)) as writer:
+        mended = mend(text, facts, dialect, folder / "mended", writer, names)
+    if mended is None:
+        return None
+    beside = writer.spilled
+    source = Source(mended.path, dialect, len(names), rows=beside.rows, beside=beside.path, gaps=mended.gaps)
+    return Opened(source, Delivered(key, names, text, remarks=beside.remarks), {}, beside, reading.notes)
+
+
+def _read_one_by_one(folder: Path, key: str, text: str, reading: Reading) -> Opened:
+    import pyarrow as pa
+
+    dialect, width = reading.dialect, len(reading.names)
+    with SpillWriter(folder, "records", [pa.string()] * width) as writer:
         notes = read_carefully(text, dialect, width, writer, reading.names)
     spilled = writer.spilled
     source = Source(spilled.path, dialect, width, ("VARCHAR",) * width, rows=spilled.rows)
@@ -149,6 +180,7 @@ def _open_csv(path: Path, key: str, table: Table, known: SourceSchema | None, *,
 
 def _open_json(path: Path, key: str, table: Table, known: SourceSchema | None) -> Opened:
     text = decompress(str(path), path.parent)
+    assert_text(text, "JSON")
     taken = read_json(
         partial(_bytes_of, text),
         path.parent,
@@ -181,13 +213,22 @@ def _open_excel(path: Path, key: str, table: Table, known: SourceSchema | None) 
 
 def _spilled(key: str, taken: Intake, text: str | None) -> Opened:
     """A file whose records were read one by one, with types of their own."""
-    if not taken.header:
-        message = "the file holds no record"
-        raise BadFileError(message, hint="check that it arrived whole, and deliver it again")
     spilled = taken.spilled
+    if not taken.header:
+        message = "the file holds no record" if not spilled.quarantined else _none_readable(spilled)
+        raise BadFileError(message, hint="check that it arrived whole, and deliver it again")
     source = Source(spilled.path, Dialect(","), len(taken.header), taken.types, rows=spilled.rows)
     delivered = Delivered(key, taken.header, text, remarks=spilled.remarks)
     return Opened(source, delivered, _given(key, taken.header, taken.types, taken.reasons), spilled, taken.notes)
+
+
+def _none_readable(spilled: Spilled) -> str:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(spilled.remarks) as file:
+        first = next(file.iter_batches(1)).to_pylist()[0]
+    where = f"the first, in line {first['line']}: {first['reason']}"
+    return f"none of its {spilled.quarantined:,} records can be read; {where}"
 
 
 def _given(

@@ -14,7 +14,7 @@ from penstock.arrivals.intake import Opened
 from penstock.arrivals.known import SourceSchema
 from penstock.arrivals.types import extended, first_guess, widened
 from penstock.declaration import Step, Table
-from penstock.engines import Engine, Source, Work
+from penstock.engines import FATE, Engine, Rule, Source, Work
 from penstock.errors import BadFileError
 from penstock.formats import Dialect, Inferred
 from penstock.naming import TableName, identifier
@@ -170,6 +170,8 @@ class Planner:
                 place = f"tables.{self._name}.steps[{terms.first + at}].{step.kind}"
                 _try_at(place, types_of, compiled(steps[: at + 1], early).select)
             raise error from None
+        if last:
+            select = _within_years(select, described)
         stored = self._columns(select, described, terms.head if last else None)
         return Work(opened.source, select.select, stored, select.rules, select.ordered)
 
@@ -257,6 +259,24 @@ def _widenings(known: SourceSchema | None, schema: SourceSchema) -> Iterator[str
         if now.type != before.type:
             was = "without a value" if before.empty else before.type
             yield f'column "{name}" is now {now.type}, was {was}: {now.because()}'
+
+
+def _within_years(compiled: Compiled, described: dict[str, str]) -> Compiled:
+    """Set rows aside whose dates other readers of the table could not show."""
+    rules, cases = list(compiled.rules), ""
+    for field in compiled.fields:
+        kind, name = described[field.name], identifier(field.name)
+        if kind.startswith(("DATE", "TIMESTAMP")):
+            last = "9999-12-31" if kind == "DATE" else "9999-12-31 23:59:59.999999"
+            cases += (
+                f"WHEN {name} < CAST('0001-01-01' AS {kind}) OR {name} > CAST('{last}' AS {kind}) THEN {len(rules)} "
+            )
+            reason = f"{field.name}: the date is outside the years 1 to 9999"
+            rules.append(Rule(f"years {field.name}", "quarantined", reason, field.origin))
+    if not cases:
+        return compiled
+    fate = f"CASE WHEN {FATE} IS NOT NULL THEN {FATE} {cases}END AS {FATE}"
+    return replace(compiled, select=f"SELECT * REPLACE ({fate}) FROM ({compiled.select})", rules=tuple(rules))
 
 
 def _try_at(place: str, types_of: Callable[[str], object], select: str) -> None:

@@ -169,3 +169,13 @@ def _assert_unchanged(shop: Workshop, arrival: Arrival) -> None:
         message = "the file changed while it was read"
         raise FileChangedError(message, where=arrival.key)
     wait_until_settled(now)
+    _assert_readable(shop, arrival)
+
+
+def _assert_readable(shop: Workshop, arrival: Arrival) -> None:
+    try:
+        shop.raw.open(arrival.key).close()
+    except PermissionError:
+        message = "the file cannot be read: permission denied"
+        hint = "allow the user that runs Penstock to read it; it is tried again as soon as its permissions change"
+        raise BadFileError(message, hint=hint) from None

@@ -113,14 +113,18 @@ def work_through(bench: Bench, job: Job, file: Path, target: str) -> Through:
     parts = _read(bench, job, file, target)
     last = parts[-1]
     table = str(job.arrival.table)
-    breaches = file_breaches(
-        job.table.checks, last.written, last.plan.work.columns, target, table, bench.engine.ask, bench.clock.now()
-    )
     rules = tuple(chain.from_iterable(part.plan.work.rules for part in parts))
-    counts = tuple(chain.from_iterable(part.written.by_rule for part in parts))
-    whole = replace(last.written, rows_in=parts[0].written.rows_in + parts[0].plan.opened.unread, by_rule=counts)
+    whole = replace(
+        last.written,
+        rows_in=parts[0].written.rows_in + parts[0].plan.opened.unread,
+        rows_out=last.written.rows_out if last.plan.python is None else 0,  # a function gave nothing to go on with
+        by_rule=tuple(chain.from_iterable(part.written.by_rule for part in parts)),
+    )
+    breaches = file_breaches(
+        job.table.checks, whole, last.plan.work.columns, target, table, bench.engine.ask, bench.clock.now()
+    )
     findings = look(job.table.checks, rules, whole, breaches)
-    halted = (first_halted(part.plan.work, part.written, part.plan.opened.delivered) for part in parts)
+    halted = (first_halted(bench.engine, part.plan.work, part.written, part.plan.opened.delivered) for part in parts)
     assert_not_halted(findings, next((row for row in halted if row), None))
     rows = (collect(bench.engine, part.plan.work, part.written, part.plan.opened.delivered) for part in parts)
     return Through(
@@ -190,7 +194,7 @@ def _write(engine: Engine, planner: Planner, plan: Plan, target: str) -> Part:
         part = _write_guarded(engine, planner, wider, target)
     known = part.plan.known.columns if part.plan.known else ()
     frozen = [name for name in known if planner.contracts.of(name) == "freeze"]
-    assert_kept(part.plan.work, part.written, part.plan.opened.delivered, frozen, engine.ask)
+    assert_kept(engine, part.plan.work, part.written, part.plan.opened.delivered, frozen)
     return part
 
 

@@ -32,7 +32,7 @@ class Refused:
         whole: Most digits before the decimal mark.
         scale: Most digits after it.
         kinds: Types of the cells, where the file gives them one.
-        first: Line and text of the first such value, where lines are known.
+        first: Line and text of the first such value, where cells have types.
     """
 
     decimal: str = "."
@@ -43,11 +43,6 @@ class Refused:
     scale: int = 0
     kinds: set[str] = field(default_factory=set)
     first: tuple[int, str] | None = None
-
-    def stand(self, line: int | None, text: str) -> None:
-        """Take note of where a value stands."""
-        if line is not None and (self.first is None or line < self.first[0]):
-            self.first = (line, text)
 
     def see(self, text: str) -> None:
         """Take note of a value."""
@@ -72,7 +67,7 @@ class Refused:
             found = ["TIMESTAMP"] if self.stamps else []
         else:
             found = ["DOUBLE"] if there == "FLOAT" and self.doubles else []
-        return [*found, *self._of_kinds(there)]
+        return [kind for kind in (*found, *self._of_kinds(there)) if kind != there]
 
     def _decimal(self, whole: int, scale: int) -> list[str]:
         whole, scale = max(whole, self.whole), max(scale, self.scale)
@@ -81,7 +76,7 @@ class Refused:
     def _of_kinds(self, there: str) -> list[str]:
         """Types that hold values of the types that a Parquet or JSON file gives the column."""
         wider = (widened_type(there, kind) or rewritten_type(there, kind) for kind in sorted(self.kinds))
-        return [kind for kind in wider if kind is not None and kind != there]
+        return [kind for kind in wider if kind is not None]
 
 
 def digits_of(text: str) -> tuple[int, int] | None:

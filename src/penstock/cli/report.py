@@ -76,7 +76,7 @@ class Report:
     def notes(self) -> list[tuple[str, str]]:
         """What people should know, by file."""
         empty = [(file, "nothing written: no row was left") for file in self._empty]
-        return [*self.summary.notes, *empty]
+        return [*self.discovery.unseen.items(), *self.summary.notes, *empty]
 
     @property
     def checks(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from penstock.declaration.files import Csv, Excel, Format, Json
 from penstock.declaration.json_schema import json_schema
 from penstock.declaration.model import Column, Contract, Declaration, OnReupload, Quarantine, Table, Zones
 from penstock.declaration.parse import Document
+from penstock.declaration.parse_rule import ParseRule
 from penstock.declaration.steps import (
     Bucket,
     Dedupe,
@@ -13,7 +14,6 @@ from penstock.declaration.steps import (
     Hash,
     Map,
     Mask,
-    ParseRule,
     Replace,
     Split,
     Step,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from penstock.declaration.strict import MAX_PRECISION, Strict
+from penstock.declaration.strict import MAX_PRECISION, QuarantineOrNull, Strict
 from penstock.naming import did_you_mean
 
 ParseType = Literal["date", "timestamp", "timestamptz", "time", "integer", "double", "decimal", "boolean"]
@@ -87,7 +87,7 @@ class ParseRule(Strict):
     """For booleans: the words for false."""
     nulls: Annotated[list[str], Field(min_length=1)] | None = Field(default=None, examples=[["n/a", "-"]])
     """Texts that stand for no value; upper and lower case alike."""
-    otherwise: Literal["quarantine", "null"] = "quarantine"
+    otherwise: QuarantineOrNull = "quarantine"
     """What a text that cannot be read does: send its row to `quarantine`, or become `null` (counted as a warning)."""
 
     @property
@@ -125,7 +125,7 @@ class ParseRule(Strict):
     def _layout_problem(self, layout: str) -> str | None:
         if layout == ISO:
             return None
-        letters = [letter for letter in _LETTER.findall(layout) if letter != "%"]
+        found = [letter for letter in _LETTER.findall(layout) if letter != "%"]
         unknown = [
             letter
             for letter in letters
@@ -140,9 +140,9 @@ class ParseRule(Strict):
             return f'the format "{layout}" names the {twice} twice'
         needed = [*_DAY] if self.type != "time" else [_HOUR]
         needed += [_NEEDS[part] for part in parts if part in _NEEDS]
-        missing = next((part for part in needed if not part & set(parts)), None)
+        missing = next((wanted for wanted in needed if not wanted & set(parts)), None)
         if missing is not None:
-            letters = " or ".join(f"%{letter}" for letter, part in LETTERS.items() if part in missing)
+            letters = " or ".join(f"%{letter}" for letter, meant in LETTERS.items() if meant in missing)
             return f'the format "{layout}" has no {min(missing)}; add {letters}'
         return self._offset_problem(layout, parts)
 

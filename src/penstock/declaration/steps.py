@@ -11,10 +11,17 @@ from pydantic import Field, field_validator, model_validator
 
 from penstock.declaration.checks import pattern_problem
 from penstock.declaration.parse_rule import ParseRule, ParseType
-from penstock.declaration.strict import ColumnList, Expression, Scalar, Strict, TypeName
+from penstock.declaration.strict import (
+    ColumnList,
+    Expression,
+    QuarantineNullOrKeep,
+    QuarantineOrNull,
+    Scalar,
+    Strict,
+    TypeName,
+)
 from penstock.naming import literal
 
-Otherwise = Literal["quarantine", "null", "keep"]
 _REWRITE = re.compile(r"\\(.?)", re.DOTALL)
 _KEYS_OF_MAP = ("values", "ignore_case", "otherwise")
 LARGEST = 2**63 - 1
@@ -93,7 +100,7 @@ class Map(Strict):
     """Value as text, and what it becomes; `null` for no value."""
     ignore_case: bool = False
     """Whether upper and lower case are alike."""
-    otherwise: Otherwise = "keep"
+    otherwise: QuarantineNullOrKeep = "keep"
     """What a value that is not listed does: `keep` stays as it is, `null` (counted as a warning), or its row goes to
     `quarantine`."""
 
@@ -157,7 +164,7 @@ class Extract(Strict):
     """A regular expression (RE2) with a group for each new column; it may match anywhere in the text."""
     into: ColumnList
     """The new columns, one for each group; null where the text is null, or a group is empty or takes no part."""
-    otherwise: Literal["quarantine", "null"] = "quarantine"
+    otherwise: QuarantineOrNull = "quarantine"
     """What a text that does not match does: send its row to `quarantine`, or give `null` in every new column (counted
     as a warning)."""
 
@@ -184,7 +191,7 @@ class Split(Strict):
     into: str | ColumnList
     """One name: a column that holds the list of parts. A list of names: a column for each part. An empty part is
     null."""
-    otherwise: Literal["quarantine", "null"] = "quarantine"
+    otherwise: QuarantineOrNull = "quarantine"
     """With a list of names, what a text with another number of parts does: send its row to `quarantine`, or give
     `null` in every new column (counted as a warning)."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 TYPE_NAME = re.compile(
     r"^(?:text|boolean|integer|double|date|timestamp|timestamptz"
@@ -35,6 +35,21 @@ def _type_name(value: str) -> str:
     return value
 
 
+def _null_word(value: Any) -> Any:
+    return "null" if value is None else value
+
+
+QuarantineOrNull = Annotated[
+    Literal["quarantine", "null"],
+    BeforeValidator(_null_word),
+    WithJsonSchema({"enum": ["quarantine", "null", None]}),
+]
+"""What a value does that cannot be had: `null` may be written with and without quotes."""
+QuarantineNullOrKeep = Annotated[
+    Literal["quarantine", "null", "keep"],
+    BeforeValidator(_null_word),
+    WithJsonSchema({"enum": ["quarantine", "null", "keep", None]}),
+]
 TypeName = Annotated[str, AfterValidator(_type_name)]
 Expression = Annotated[str, Field(min_length=1, description="A SQL expression in DuckDB's dialect.")]
 ColumnList = Annotated[list[str], Field(min_length=1)]

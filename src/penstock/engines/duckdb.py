@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ BUFFER_BYTES = 16_000_000
 FETCH = 2_000
 NOTED_ROWS = 20_000
 EXAMPLES = 1_000
+NOTHING = "CAST(NULL AS BIGINT)"
 UNNOTED = ("dropped", "added", "consumed")
 NOTE = "penstock"
 NOTE_LEVEL = "WARNING"
@@ -83,6 +85,7 @@ class DuckDBEngine:
             }
         )
         self._connection.execute(f"CALL enable_logging(level='{NOTE_LEVEL}', storage='memory')")
+        self._connection.execute("SET enable_progress_bar=false")  # it would write over the output of the one who asks
         self._connection.execute("SET ieee_floating_point_ops=false")  # dividing by zero gives null, not infinity
 
     def describe(self, source: Source, select: str) -> list[tuple[str, str]]:
@@ -132,7 +135,7 @@ class DuckDBEngine:
         by_rule = self._counts(len(work.rules))
         noted, examples = self._noted(work, by_rule)
         return Written(
-            rows_in=work.source.rows if work.source.typed else _scanned(profile) + len(rejected),
+            rows_in=work.source.rows + (0 if work.source.typed else _scanned(profile) + len(rejected)),
             rows_out=int(outcome[1]),
             by_rule=by_rule,
             rejected=rejected,
@@ -262,12 +265,20 @@ def _read_parquet(source: Source) -> str:
 
 
 def _with_source(source: Source, select: str, *, ordered: bool = False) -> str:
-    ordinal = "row_number() OVER ()" if ordered else "CAST(NULL AS BIGINT)"
+    return f"WITH {SOURCE} AS ({_scan(source, 'row_number() OVER ()' if ordered else NOTHING)}) {select}"
+
+
+def _scan(source: Source, ordinal: str) -> str:
+    """SELECT over the file's records; those of a CSV file that were read one by one come after the others."""
     own = f"{ordinal} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}"
     if source.typed:
-        return f"WITH {SOURCE} AS (SELECT {own}, * FROM {_read_parquet(source)}) {select}"
-    places = ", ".join(f"CAST(NULL AS BIGINT) AS {name}" for name in PLACE)
-    return f"WITH {SOURCE} AS (SELECT {own}, {places}, * FROM {_read_csv(source)}) {select}"
+        return f"SELECT {own}, * FROM {_read_parquet(source)}"
+    places = ", ".join(f"{NOTHING} AS {name}" for name in PLACE)
+    csv = f"SELECT {own}, {places}, * FROM {_read_csv(source)}"
+    if not source.beside:
+        return csv
+    beside = _read_parquet(replace(source, path=source.beside))
+    return f"{csv} UNION ALL SELECT {NOTHING} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}, * FROM {beside}"
 
 
 def _copy_sql(work: Work, path: str) -> str:
@@ -291,6 +302,7 @@ def _keeping(work: Work) -> str:
     added = "".join(_flagged(at, _counting(at)) for at, rule in rules if rule.fate == "added")
     warned = "".join(_flagged(at, _noting(at, facts, EXAMPLES)) for at, rule in rules if rule.fate == "warned")
     lost = "".join(f"WHEN {FATE} = {at} THEN {_losing(at, rule, facts, warned)} " for at, rule in rules if _loses(rule))
+    lost += _quarantining([at for at, rule in rules if rule.fate == "quarantined"], facts)
     kept = f"CASE {warned}ELSE true END" if warned else "true"
     return f"CASE {added}WHEN {FATE} IS NULL THEN {kept} {lost}END"
 
@@ -301,7 +313,7 @@ def _flagged(rule: int, sql: str) -> str:
 
 
 def _loses(rule: Rule) -> bool:
-    return rule.fate not in {"added", "warned"}
+    return rule.fate not in {"added", "warned", "quarantined"}
 
 
 def _losing(at: int, rule: Rule, facts: str, warned: str) -> str:
@@ -310,7 +322,25 @@ def _losing(at: int, rule: Rule, facts: str, warned: str) -> str:
         return _counting(at)
     if rule.fate == "consumed":  # warnings of earlier rules still speak of the row
         return f"CASE {warned}ELSE {_counting(at)} END"
-    return _noting(at, facts, NOTED_ROWS if rule.fate == "quarantined" else EXAMPLES)
+    return _noting(at, facts, EXAMPLES)
+
+
+def _quarantining(rules: list[int], facts: str) -> str:
+    """A branch for all rows that go to quarantine: what is noted of them stands once, however many rules there are."""
+    if not rules:
+        return ""
+    count = "".join(f"WHEN {at} THEN nextval('penstock_rule_{at}') " for at in rules)
+    return (
+        f"WHEN {FATE} IS NOT NULL THEN CASE WHEN CASE {FATE} {count}END <= {NOTED_ROWS} "
+        f"THEN {_note(f'CAST({FATE} AS VARCHAR)', facts)} ELSE false END "
+    )
+
+
+def _note(rule: str, facts: str) -> str:
+    """SQL that is false and notes the row in the engine's log."""
+    message = f"CAST(to_json([{rule}, {facts}]) AS VARCHAR)"
+    note = f"write_log({message}, level := '{NOTE_LEVEL}', log_type := '{NOTE}') IS NULL"
+    return f"{note} AND nextval('penstock_noted') < 0"
 
 
 def _cells(work: Work) -> str:
@@ -325,12 +355,8 @@ def _counting(rule: int) -> str:
 
 def _noting(rule: int, facts: str, most: int) -> str:
     """SQL that is false, counts the row, and notes the first ones in the engine's log: rule, place and cells."""
-    message = f"CAST(to_json(['{rule}', {facts}]) AS VARCHAR)"
-    note = f"write_log({message}, level := '{NOTE_LEVEL}', log_type := '{NOTE}') IS NULL"
-    return (
-        f"CASE WHEN nextval('penstock_rule_{rule}') <= {most} THEN {note} AND nextval('penstock_noted') < 0 "
-        "ELSE false END"
-    )
+    note = _note(f"'{rule}'", facts)
+    return f"CASE WHEN nextval('penstock_rule_{rule}') <= {most} THEN {note} ELSE false END"
 
 
 def _noted_row(rule: str, *facts: str | None) -> SetAside:

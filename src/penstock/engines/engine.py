@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from penstock.formats import Dialect
+from penstock.formats.gaps import NO_GAPS, Gaps
 from penstock.state.store import Column
 
 FATE = "__penstock_fate"
@@ -42,7 +43,9 @@ class Source:
         kinds: DuckDB types of the columns of a Parquet file, in order; empty for CSV, whose cells are all text.
         scan: SELECT that gives the file's cells as `raw_column(0)` and so on with `PLACE`; empty where the file has
             columns of these names, or is CSV.
-        rows: Records of a Parquet file, from its footer.
+        rows: Records of the Parquet file, from its footer.
+        beside: Parquet file with those records of a CSV file that were read one by one; empty where there is none.
+        gaps: Where the CSV file leaves bytes of the delivered one out.
         parallel: Whether several threads may read a CSV file: it is proven that every line is a record of full width.
             Where a line break may stand in quotes or a record may be ragged, DuckDB's threads can lose or make up rows.
     """
@@ -54,6 +57,8 @@ class Source:
     scan: str = ""
     rows: int = 0
     parallel: bool = False
+    beside: str = ""
+    gaps: Gaps = NO_GAPS
 
     @property
     def typed(self) -> bool:

@@ -41,8 +41,13 @@ def read_carefully(
     """
     records = Records.of(path, dialect, width)
     records.header()
-    nulls = {"", *dialect.nulls}
-    plain = len(nulls) == 1
+    hand_on(records, dialect, writer, names)
+    return notes_of(records.seen, dialect)
+
+
+def hand_on(records: Records, dialect: Dialect, writer: Taker, names: tuple[str, ...]) -> None:
+    """Hand records to `writer`: kept with their places, or set aside with the reason."""
+    nulls = frozenset(("", *dialect.nulls))
     keep = writer.keep
     for record in records:
         fields, line, offset, length, damage, raw, warned = record
@@ -50,12 +55,10 @@ def read_carefully(
         if damage:
             writer.remark("quarantined", place, MALFORMED, damage, raw)
             continue
-        cells = [field or None for field in fields] if plain else [None if f in nulls else f for f in fields]
-        keep(cells, place)
+        keep(fields if nulls.isdisjoint(fields) else [None if field in nulls else field for field in fields], place)
         for warning in warned:
             column = names[warning.at] if warning.at is not None and warning.at < len(names) else None
             writer.remark("warned", place, warning.rule, warning.reason, raw, column)
-    return notes_of(records.seen, dialect)
 
 
 def notes_of(seen: Seen, dialect: Dialect) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ TOTALS = (
     r"(?:(?:grand|sub|overall)[ -]?)?totals?|totaux|total g[eé]n[eé]ral|sous-total|sum|somme|summe|gesamt|insgesamt"
 )
 _TOTAL = re.compile(rf"(?:{TOTALS}) *:?", re.IGNORECASE)
-_TOTAL_STARTS = frozenset("gGsStToOiI ")
+TOTAL_STARTS = frozenset("gGsStToOiI ")
+"""What the first cell of a line of totals starts with."""
 NULL_WORDS = frozenset(
     {"", "-", "--", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "?", "unknown", "#n/a", "\\n"}
 )
@@ -62,7 +63,7 @@ def all_values(cells: Iterable[str]) -> bool:
 def is_total(cells: Sequence[str]) -> bool:
     """Whether a record reads like a line of totals: it says so first, and leaves cells empty."""
     first = cells[0]
-    return bool(first) and first[0] in _TOTAL_STARTS and "" in cells and bool(_TOTAL.fullmatch(first.strip()))
+    return bool(first) and "" in cells and bool(_TOTAL.fullmatch(first.strip()))
 
 
 def is_padded(cells: Sequence[str]) -> bool:

@@ -113,7 +113,7 @@ def _sample(path: str, scan: Scan, declared: str | None) -> tuple[Choice, list[L
         nuls = sum("\0" in line.text for line in lines)
         if nuls * 2 > len(lines):
             raise BadFileError(
-                f"line {scan.nul_line} holds a NUL byte, as do {nuls:,} of the first {len(lines):,} lines: this is no text file",
+                f"line {scan.nul_line} holds a NUL byte, as do {nuls:,} of {len(lines):,} lines: this is no text file",
                 hint="check that the file is CSV and arrived whole",
             )
     return encoding, lines, whole
@@ -134,13 +134,13 @@ def _chosen(ranked: Sequence[Candidate], told: Mapping[str, Any]) -> Candidate:
     if rival and rival.score >= NEAR * best.score and clarity(rival) == clarity(best):
         first, second = word(best.dialect.delimiter), word(rival.dialect.delimiter)
         raise BadFileError(
-            f"the delimiter may be {first} ({best.width} fields) or {second} ({rival.width} fields): both fit the records",
+            f"the delimiter may be {first} ({best.width} fields) or {second} ({rival.width} fields): both fit",
             hint=f'declare it: csv: {{delimiter: "{best.dialect.delimiter}"}}',
         )
     if best.share < BODY_SHARE:
         raise BadFileError(
-            f"no delimiter cuts the lines into records: with {word(best.dialect.delimiter)}, {best.share:.0%} of them have "
-            f"{best.width} fields",
+            f"no delimiter cuts the lines into records: with {word(best.dialect.delimiter)}, {best.share:.0%} of them "
+            f"have {best.width} fields",
             hint="check that the file is CSV; declare how it is written: csv: {delimiter, quote, skip, header}",
         )
     return best
@@ -190,13 +190,13 @@ def _decided(
 ) -> Reading:
     """The dialect with its reason, checked against the whole file."""
     proof = prove(path, scan, dialect, len(names))
-    reason = DECLARED if "delimiter" in told else _reason(path, dialect, names, found, proof)
+    reason = DECLARED if "delimiter" in told else _reason(path, dialect, names, proof)
     first = Choice("delimiter", dialect.delimiter, reason, found.records[found.start].line if found.records else 1)
     dialect = replace(dialect, reason=reason, evidence=(first, *evidence))
     return Reading(dialect, names, _notes(dialect), proof)
 
 
-def _reason(path: str, dialect: Dialect, names: tuple[str, ...], found: Candidate, proof: Proof) -> str:
+def _reason(path: str, dialect: Dialect, names: tuple[str, ...], proof: Proof) -> str:
     name = word(dialect.delimiter)
     if len(names) == 1:
         return "the header holds none of comma, semicolon, tab or vertical bar: one column"
@@ -216,15 +216,18 @@ def _notes(dialect: Dialect) -> tuple[str, ...]:
     """What was decided that people should know of."""
     notes = []
     encoding, skip, header = dialect.why("encoding"), dialect.why("skip"), dialect.why("header")
-    if encoding and encoding.reason != DECLARED and encoding.line and dialect.encoding in {"cp1252", UTF8}:
-        notes.append(
-            f"read as {encoding_words(dialect.encoding)}: {encoding.reason}; declare csv.encoding if letters are wrong"
-        )
+    if encoding and encoding.value is not None:
+        notes.append(_guessed(encoding))
     if skip and skip.reason != DECLARED and skip.value:
         notes.append(f'{dialect.skip} lines before the header were passed over, the first is "{skip.value}"')
     if header and header.reason != DECLARED and dialect.header > 1:
         notes.append(f"the header is made of {dialect.header} lines: {header.reason}")
     return tuple(notes)
+
+
+def _guessed(encoding: Choice) -> str:
+    words = encoding_words(encoding.choice)
+    return f"read as {words}: {encoding.reason}; declare csv.encoding if letters are wrong"
 
 
 def verify(
@@ -236,16 +239,13 @@ def verify(
         BadFileError: However it is read, it has none of the table's columns, or too few of them.
     """
     told = {key: value for key, value in (declared or {}).items() if value is not None}
-    encoding, lines, _ = _sample(path, scan, told.get("encoding"))
+    encoding, lines, whole = _sample(path, scan, told.get("encoding"))
     wanted = {name.lower() for name in names}
     same = replace(known, encoding=encoding.choice)
-    found, error = _read_as(path, lines, same)
+    found, error = _read_as(path, lines, same, whole=whole)
     if found and wanted & {name.lower() for name in found}:
-        proof = prove(path, scan, same, len(found))
-        notes = (
-            () if same.encoding == known.encoding else (f"read as {encoding_words(same.encoding)}: {encoding.reason}",)
-        )
-        return Reading(same, found, notes, proof)
+        notes = (_guessed(encoding),) if encoding.value is not None else ()
+        return Reading(same, found, notes, prove(path, scan, same, len(found)))
     try:
         fresh = detect_dialect(path, scan, declared)
     except BadFileError as other:
@@ -256,17 +256,20 @@ def verify(
     return replace(fresh, notes=(*fresh.notes, *_differences(known, fresh.dialect)))
 
 
-def _read_as(path: str, lines: Sequence[Line], dialect: Dialect) -> tuple[tuple[str, ...], BadFileError | None]:
+def _read_as(
+    path: str, lines: Sequence[Line], dialect: Dialect, *, whole: bool
+) -> tuple[tuple[str, ...], BadFileError | None]:
     """The names that a dialect reads, none when it does not fit; and what is wrong with the header."""
     try:
         names = read_names(path, dialect)
     except BadFileError as error:
         return (), error
-    records = Records(lines, dialect, len(names), partial=True)
+    records = Records(lines, dialect, len(names), partial=not whole)
     records.header()
     found = list(islice(records, CHECKED_RECORDS))
     sound = sum(not record.damage for record in found)
-    return names if sound >= BODY_SHARE * len(found) or (len(names) > 1 and sound) else (), None
+    fits = sound >= BODY_SHARE * len(found) or (len(names) > 1 and sound > 0)
+    return names if fits else (), None
 
 
 def _foreign(names: Sequence[str], found: Sequence[str], known: Dialect, error: BadFileError | None) -> BadFileError:
@@ -280,14 +283,14 @@ def _foreign(names: Sequence[str], found: Sequence[str], known: Dialect, error: 
 
 
 def _differences(known: Dialect, fresh: Dialect) -> list[str]:
-    """What is different about a file, for people."""
+    """What is different about how a file is written, for people."""
     pairs = (
         ("delimiter", known.delimiter, fresh.delimiter),
         ("quote", known.quote, fresh.quote),
         ("escape", known.escape, fresh.escape),
-        ("decimal mark", known.decimal, fresh.decimal),
-        ("encoding", known.encoding, fresh.encoding),
-        ("lines before the header", str(known.skip), str(fresh.skip)),
+        ("comment", known.comment, fresh.comment),
+        ("number of lines before the header", str(known.skip), str(fresh.skip)),
+        ("number of header lines", str(known.header), str(fresh.header)),
     )
     return [f"read with the {what} {_quoted(new)} instead of {_quoted(old)}" for what, old, new in pairs if old != new]
 

@@ -18,11 +18,13 @@ from penstock.formats.lines import CHUNK_BYTES, encoding_words, read_lines
 from penstock.formats.survey import Scan
 
 WESTERN = frozenset("ÀÂÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÁÃÕŒœ")
-SIGNS = frozenset("€‚„…‘’“”•–—™ ¡¢£¥§©ª«®°±²³µ·º»¼½¾¿×´¨\xad")  # noqa: RUF001 - the signs of Windows-1252
+SIGNS = frozenset("€‚„…‘’“”•–—™\xa0¡¢£¥§©ª«®°±²³µ·º»¼½¾¿×´¨\xad")  # noqa: RUF001 - the signs of Windows-1252
 BETWEEN = frozenset("’‘\xad·–—")  # noqa: RUF001 - the same
 """Signs that stand between two letters; any other there is a letter of another encoding."""
 WIDE_SHARE = 0.3
 """Share of NUL bytes above which a file is UTF-16 or UTF-32 rather than damaged."""
+LOOKED_AT = 50_000
+"""Lines with bytes above 127 that tell an encoding; what does not decode behind them is set aside when it is read."""
 MOST_DAMAGED = 0.1
 """Share of lines with bytes that are not UTF-8 up to which these lines, not the file, are at fault."""
 _SEQUENCE = re.compile(b"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
@@ -31,7 +33,7 @@ _NOT_WESTERN = tuple(
     map(
         re.compile,
         (
-            r"[^\x00-\x7f]{3}",  # words of another alphabet
+            r"[^\W\d_a-zA-Z]{3}",  # words of another alphabet
             r"[^\w\s\x00-\x7f]{2}",
             r"[a-zß-ÿ][À-Þ][a-zß-ÿ]",  # a capital within a word
             r"[ìò](?=[^\W\d_])|[^\Wbcdfghjklmnpqrstvwxziu][ìò]",  # Italian has them at the end of words
@@ -110,11 +112,13 @@ def _narrow_encoding(path: str, scan: Scan) -> Choice:
     tally = _Tally()
     for line in read_lines(path, "latin-1"):
         tally.add(line.text)
+        if tally.looked_at >= LOOKED_AT:
+            break
     at, value = scan.bad_line, f"0x{scan.bad_byte:02X}"
     if tally.sequences > tally.bad_lines:
         reason = f"{tally.sequences:,} characters are valid UTF-8; {tally.bad_lines:,} lines hold bytes that are not"
         return Choice("encoding", UTF8, reason, at, value)
-    if not tally.sequences and tally.reads_western():
+    if tally.reads_western():
         reason = f"not UTF-8 from line {at} on; every byte above 127 reads as Western text in it"
         return Choice("encoding", "cp1252", reason, at, tally.example)
     if tally.bad_lines <= max(1, MOST_DAMAGED * tally.lines):
@@ -122,7 +126,7 @@ def _narrow_encoding(path: str, scan: Scan) -> Choice:
         return Choice("encoding", UTF8, reason, at, value)
     raise BadFileError(
         f"line {at} is not UTF-8 (byte {value}), and the text does not read as {encoding_words('cp1252')} either: "
-        f'"{tally.example}"',
+        f"{tally.example}",
         hint=_HINT % "cp1250",
     )
 
@@ -131,7 +135,7 @@ class _Tally:
     """What the lines that are not ASCII look like."""
 
     def __init__(self) -> None:
-        self.lines = self.bad_lines = self.sequences = 0
+        self.lines = self.looked_at = self.bad_lines = self.sequences = 0
         self.example = ""
         self._signs: Counter[str] = Counter()
         self._foreign = False
@@ -141,16 +145,16 @@ class _Tally:
         self.lines += 1
         if text.isascii():
             return
+        self.looked_at += 1
         raw = text.encode("latin-1")
         found = len(_SEQUENCE.findall(raw))
         left = _SEQUENCE.sub(b"", raw)
         self.sequences += found
-        if left.isascii():
-            return
-        self.bad_lines += 1
         western = raw.decode("cp1252", "replace")
         self._foreign |= "\ufffd" in western
-        self.example = self.example or western.strip()[:80]
+        if not left.isascii():
+            self.bad_lines += 1
+            self.example = self.example or western.strip()[:80]
         for char in western:
             if not char.isascii() and char not in WESTERN:
                 self._signs[char] += 1

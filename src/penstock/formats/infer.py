@@ -112,7 +112,7 @@ def _narrowed(
     A column that has come to its `wanted` type is not looked at any more.
     """
     active = {at: name for at, name in enumerate(header) if name in wanted}
-    left = dict.fromkeys(active.values(), INFERRED_TYPES)
+    left: dict[str, tuple[str, ...]] = dict.fromkeys(active.values(), INFERRED_TYPES)
     found: dict[str, tuple[str, int, str]] = {}
     for line, record in records:
         if not active:

@@ -112,7 +112,7 @@ def _header_at(found: Candidate, records: Sequence[Record], width: int, *, trail
             rest = [r for r in records[at + 1 :] if len(r.fields) == width and not r.damage]
             wide = f"{len(cells):,} fields" if not record.damage else record.damage
             raise BadFileError(
-                f"line {record.line} has {wide}, but {len(rest):,} of the {len(records) - at - 1:,} records that follow "
+                f"line {record.line} has {wide}, but {len(rest):,} of the {len(records) - at - 1:,} records below it "
                 f'have {width:,} with "{found.dialect.delimiter}": "{_shown(record)}"',
                 hint="correct the header; or declare how the file is written: csv: {delimiter, skip, header, columns}",
             )

@@ -1,8 +1,9 @@
 r"""Lines of a text file in any encoding, each with its byte offset and its length in the file's own bytes.
 
 Every line feed, carriage return, and pair of both ends a line; which of them it was stands with the line, so that a
-carriage return within a value can be put back. Lines that are not text in the encoding are given with what is wrong with them, never changed in silence: their bytes
-are shown as `\xNN`. Memory is bounded: of a line without end only the start is kept.
+carriage return within a value can be put back. Lines that are not text in the encoding are given with what is wrong
+with them, never changed in silence: their bytes are shown as `\xNN`. Memory is bounded: of a line without end only the
+start is kept.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -81,7 +83,7 @@ def _narrow_lines(file: BinaryIO, encoding: str, offset: int, size: int) -> Iter
         end = _last_end(chunk)
         if end:
             block = b"".join([*parts, chunk[:end]])
-            yield from _block_lines(block, encoding, offset)
+            yield from block_lines(block, encoding, offset)
             offset += len(block)
             parts, waiting = [], 0
         parts.append(chunk[end:])
@@ -92,7 +94,7 @@ def _narrow_lines(file: BinaryIO, encoding: str, offset: int, size: int) -> Iter
             offset += line.length + len(line.end)
             parts = [rest]
     if any(parts):
-        yield from _block_lines(b"".join(parts), encoding, offset)
+        yield from block_lines(b"".join(parts), encoding, offset)
 
 
 def _last_end(chunk: bytes) -> int:
@@ -114,28 +116,22 @@ def _overlong(file: BinaryIO, start: bytes, encoding: str, offset: int, size: in
     return Line(text, offset, length, end, f"longer than {MAX_LINE_BYTES:,} bytes"), rest
 
 
-def _block_lines(block: bytes, encoding: str, offset: int) -> Iterator[Line]:
+def block_lines(block: bytes, encoding: str, offset: int) -> Iterator[Line]:
     """The lines of a block that ends with a line end or with the file."""
-    if block.count(b"\r") != block.count(b"\r\n"):
-        yield from _mixed_lines(block, encoding, offset)
-        return
-    raws = block.split(b"\n")
+    pairs = block.count(b"\r\n")
+    if block.count(b"\r") != pairs or pairs not in {0, block.count(b"\n")}:
+        return _mixed_lines(block, encoding, offset)
+    end = b"\r\n" if pairs else b"\n"
+    raws = block.split(end)
     try:
-        texts = block.decode(encoding).split("\n")
+        texts = block.decode(encoding).split(end.decode())
     except UnicodeDecodeError:
-        yield from _mixed_lines(block, encoding, offset)
-        return
+        return _mixed_lines(block, encoding, offset)
     last, last_raw = texts.pop(), raws.pop()
-    line = Line
-    for text, raw in zip(texts, raws, strict=True):
-        length = len(raw)
-        if text.endswith("\r"):
-            yield line(text[:-1], offset, length - 1, "\r\n", "")
-        else:
-            yield line(text, offset, length, "\n", "")
-        offset += length + 1
-    if last_raw:
-        yield line(last, offset, len(last_raw), "", "")
+    lengths = list(map(len, raws))
+    offsets = list(accumulate((length + len(end) for length in lengths), initial=offset))
+    whole = map(Line._make, zip(texts, offsets, lengths, repeat(end.decode()), repeat(""), strict=False))
+    return chain(whole, (Line(last, offsets[-1], len(last_raw), "", ""),) if last_raw else ())
 
 
 def _mixed_lines(block: bytes, encoding: str, offset: int) -> Iterator[Line]:

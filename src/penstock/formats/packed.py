@@ -1,7 +1,7 @@
 """Files that arrive compressed: told by their first bytes, never by their names, and unpacked with a limit.
 
-A small file that grows beyond all measure is a decompression bomb; one that breaks off is refused with the place where it
-does, because what was unpacked up to there may end within a record.
+A small file that grows beyond all measure is a decompression bomb; one that breaks off is refused with the place where
+it does, because what was unpacked up to there may end within a record.
 """
 
 from __future__ import annotations
@@ -54,16 +54,11 @@ def decompress(path: str, folder: Path, *, growth: int = MOST_GROWTH, free: int 
 def _write(unpacked: Iterator[bytes], target: Path, size: int, growth: int, free: int) -> None:
     """Write what comes, within the limit; nothing is left where it fails."""
     count, lines = 0, 1
-    most = max(free, growth * size)
     try:
         with target.open("wb") as out:
             for chunk in unpacked:
                 count += len(chunk)
-                if count > most:
-                    raise BadFileError(
-                        f"the file of {size:,} bytes unpacks to more than {most:,}: that is a decompression bomb",
-                        hint="check who sent it; if it is meant, deliver it unpacked or in parts",
-                    )
+                _refuse_bomb(count, size, max(free, growth * size))
                 lines += chunk.count(b"\n")
                 out.write(chunk)
     except _DamageError as error:
@@ -77,6 +72,14 @@ def _write(unpacked: Iterator[bytes], target: Path, size: int, growth: int, free
         raise
 
 
+def _refuse_bomb(count: int, size: int, most: int) -> None:
+    if count > most:
+        raise BadFileError(
+            f"the file of {size:,} bytes unpacks to more than {most:,}: that is a decompression bomb",
+            hint="check who sent it; if it is meant, deliver it unpacked or in parts",
+        )
+
+
 class _DamageError(Exception):
     """What is wrong with compressed bytes; never leaves this module."""
 
@@ -85,15 +88,16 @@ def _gunzip(file: BinaryIO) -> Iterator[bytes]:
     """The content of all members of a gzip file, check sums verified; zeros behind the last member are padding."""
     decoder = zlib.decompressobj(_GZIP_BITS)
     waiting = file.read(CHUNK_BYTES)
-    begun = True
+    begun, members = True, 0
     while waiting:
         try:
             text = decoder.decompress(waiting, CHUNK_BYTES)
         except zlib.error as error:
-            raise _DamageError(f"is damaged ({str(error).rpartition(': ')[2]})") from None
+            raise _DamageError(_damage(str(error).rpartition(": ")[2], members)) from None
         if text:
             yield text
         if decoder.eof:
+            members += 1
             waiting = decoder.unused_data or file.read(CHUNK_BYTES)
             while waiting and not waiting.strip(b"\0"):
                 waiting = file.read(CHUNK_BYTES)
@@ -105,6 +109,15 @@ def _gunzip(file: BinaryIO) -> Iterator[bytes]:
         if text := decoder.flush():
             yield text
         raise _DamageError("breaks off")
+
+
+def _damage(words: str, members: int) -> str:
+    """What is wrong, for people."""
+    if words in {"incorrect data check", "incorrect length check"}:
+        return "is damaged: its check sum does not match what it unpacks to"
+    if members and words == "incorrect header check":
+        return "is followed by bytes that are not compressed"
+    return f"is damaged ({words})"
 
 
 def _unzstd(path: str) -> Iterator[bytes]:

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import os
 import re
-import struct
+from array import array
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ class Proof:
 
 def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
     """Find out whether the engine reads a file exactly when it is told the dialect."""
-    why = _unsuited(scan, dialect, width)
+    why = unsuited(scan, dialect, width)
     if why:
         return Proof(plain=False, parallel=False, why=why)
     with Path(path).open("rb") as file:
@@ -67,14 +67,14 @@ def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
                 return Proof(plain=False, parallel=False, why="a line before the header holds a quote")
         if _ends_in_totals(file, dialect):
             return Proof(plain=False, parallel=False, why="its last lines read like totals")
-        level = _level(_blocks(file, dialect.quote.encode(), scan), _Patterns(dialect, width, pairs=scan.pairs > 0))
+        level = _level(_blocks(file, dialect.quote.encode(), scan), Patterns(dialect, width, pairs=scan.pairs > 0))
     if level == DAMAGED:
         why = "quotes, line ends or empty fields that the engine would misread, or a header that stands there again"
         return Proof(plain=False, parallel=False, why=why)
     return Proof(plain=True, parallel=level == EXACT)
 
 
-def _unsuited(scan: Scan, dialect: Dialect, width: int) -> str:
+def unsuited(scan: Scan, dialect: Dialect, width: int) -> str:
     """Why a file cannot be plain, from what is known without looking at its records."""
     delimiter, quote = dialect.delimiter, dialect.quote
     special = (
@@ -108,7 +108,7 @@ EXACT, SEVERAL, RAGGED, DAMAGED = range(4)
 """How well a block is matched: all records exact; line ends in quotes; records too short or too long; not at all."""
 
 
-class _Patterns:
+class Patterns:
     """Regular expressions over blocks of whole records."""
 
     def __init__(self, dialect: Dialect, width: int, *, pairs: bool) -> None:
@@ -126,8 +126,20 @@ class _Patterns:
         few = rf"{wide}(?:{d}{wide}){{0,{more}}}"
         many = rf"{wide}(?:{d}{wide}){{{more}}}(?:{d}{empty})*{d}{filled}(?:{d}{wide})*"
         self._by_level = (exact, several, rf"\A(?:(?:{few}|{many}){end})*\z")
+        self._sound = rf"\A(?:{wide}(?:{d}{wide})*{end})*\z"
         self._calm = _calm(d, q, width)
         self.header = b""
+
+    def is_sound(self, block: bytes) -> bool:
+        """Whether quotes are well formed in a block of records of any width, and no line in them looks like one."""
+        return _matches(block, self._sound) and (not self._calm or _matches(block, self._calm))
+
+    def readable(self, block: bytes, cuts: Sequence[int]) -> list[bool]:
+        """Which parts of a block of whole records the engine reads exactly, or refuses by itself."""
+        ragged = _matching(block, cuts, self._by_level[RAGGED])
+        if not self._calm:
+            return ragged
+        return [left and right for left, right in zip(ragged, _matching(block, cuts, self._calm), strict=True)]
 
     def level(self, block: bytes, least: int) -> int:
         """How well a block of whole records is matched; those from `least` on are tried."""
@@ -152,15 +164,21 @@ def _calm(d: str, q: str, width: int) -> str:
 
 def _matches(block: bytes, pattern: str) -> bool:
     """Whether a pattern matches; RE2 takes bytes as they are."""
+    return _matching(block, (0, len(block)), pattern)[0]
+
+
+def _matching(block: bytes, cuts: Sequence[int], pattern: str) -> list[bool]:
+    """Which parts of a block a pattern matches; they lie between the cuts. The pattern is only compiled once."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ends = pa.py_buffer(struct.pack("<qq", 0, len(block)))
-    text = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(block)])
-    return bool(pc.match_substring_regex(text, pattern=pattern)[0].as_py())
+    ends = pa.py_buffer(array("q", cuts))
+    parts = pa.Array.from_buffers(pa.large_binary(), len(cuts) - 1, [None, ends, pa.py_buffer(block)])
+    found: list[bool] = pc.match_substring_regex(parts, pattern=pattern).to_pylist()
+    return found
 
 
-def _level(blocks: Iterator[bytes], patterns: _Patterns) -> int:
+def _level(blocks: Iterator[bytes], patterns: Patterns) -> int:
     """How well all blocks are matched, several at a time; ends early when one is not."""
     least = EXACT
     waiting: deque[Future[int]] = deque()
@@ -187,7 +205,7 @@ def _blocks(file: BinaryIO, quote: bytes, scan: Scan) -> Iterator[bytes]:
     rest = b""
     while chunk := file.read(BLOCK_BYTES):
         rest += chunk
-        end = _record_end(rest, quote if '"' in scan.quotes or "'" in scan.quotes or quote not in b"\"'" else b"")
+        end = record_end(rest, quote if '"' in scan.quotes or "'" in scan.quotes or quote not in b"\"'" else b"")
         if end:
             yield rest[:end]
             rest = rest[end:]
@@ -198,7 +216,7 @@ def _blocks(file: BinaryIO, quote: bytes, scan: Scan) -> Iterator[bytes]:
         yield rest
 
 
-def _record_end(text: bytes, quote: bytes) -> int:
+def record_end(text: bytes, quote: bytes) -> int:
     """Position behind the last line end with an even number of quotes before it; 0 when there is none."""
     end = text.rfind(b"\n") + 1
     count = text.count(quote, 0, end) if quote else 0

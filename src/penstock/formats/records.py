@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from penstock.formats.cells import is_total
+from penstock.formats.cells import TOTAL_STARTS, is_total
 from penstock.formats.dialect import Dialect
 from penstock.formats.fields import NOT_CLOSED, Cut, cut, quick_cutter, quotes
 from penstock.formats.lines import CHUNK_BYTES, Line, read_lines, unit
@@ -126,6 +126,7 @@ class Records:
         width, quick, ends, again, lines = self._width, self._quick, self.seen.ends, self._again, self._lines
         wanted = None if width is None else width + self._dialect.trailing
         names, comment = self._names, self._comment
+        first = names[0] if names else None
         while True:
             following = again.popleft() if again else next(lines, None)
             if following is None:
@@ -134,12 +135,20 @@ class Records:
             text, offset, length, end, fault = line
             if not text and width != 1 and not fault:
                 continue
-            if comment and text.startswith(comment) and self._is_comment(text):
+            marked = comment and text.startswith(comment)
+            if marked and self._is_comment(text):
                 self.seen.comments += 1
                 continue
             ends[end] += 1
             fields = None if fault or "\0" in text else quick(text)
-            if fields is None or len(fields) != wanted or fields == names or self._is_doubtful(fields, text):
+            if (
+                fields is None
+                or len(fields) != wanted
+                or marked
+                or (fields[0] == first and fields == names)
+                or (fields[0][:1] in TOTAL_STARTS and is_total(fields))
+                or not (text.isascii() or (_MARK not in text and _REPLACEMENT not in text))
+            ):
                 record = self._with_care(number, line, fields)
                 if record is not None:
                     yield record
@@ -151,11 +160,6 @@ class Records:
     def _is_comment(self, text: str) -> bool:
         """Whether a line that starts with the mark is none of the records; one that fits as a record is one."""
         return self._comments_sure or self._width is None or not self._fits(cut(text, self._dialect))
-
-    def _is_doubtful(self, fields: list[str], text: str) -> bool:
-        if self._comment and text.startswith(self._comment):
-            return True
-        return is_total(fields) or (not text.isascii() and (_MARK in text or _REPLACEMENT in text))
 
     def _with_care(self, number: int, line: Line, fields: list[str] | None) -> Record | None:
         """A record that is anything but ordinary; None for the last one of lines that are not all."""
@@ -227,7 +231,8 @@ class Records:
         if closed:
             whole = self._whole(taken)
             found = cut(whole.text, self._dialect)
-            alone = [self._fits(cut(one.text, self._dialect)) for _, one in taken[1:]]
+            cuts = [cut(one.text, self._dialect) for _, one in taken[1:]]
+            alone = [self._fits(one) and not one.stray for one in cuts]
             if self._fits(found) or not (found.damage or any(alone)):
                 return self._judged(number, whole, found, self._swallowed(alone, found))
         elif self._partial and not self._again and next(self._lines, None) is None:

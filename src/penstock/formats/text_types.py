@@ -31,6 +31,7 @@ _STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{
 _DATE_LENGTH = 10
 _BIGINT = range(-(2**63), 2**63)
 _EXACT_LENGTH = 16
+_INTEGER_LENGTH = 20
 
 
 def value_sql(kind: str, text: str) -> str:
@@ -93,7 +94,8 @@ def pointed_sql(kind: str, text: str, decimal: str) -> str:
 
 
 def _is_bigint(text: str) -> bool:
-    return bool(_INTEGER.fullmatch(text)) and int(text) in _BIGINT and text != "-0"
+    short = len(text) <= _INTEGER_LENGTH and _INTEGER.fullmatch(text)
+    return bool(short) and int(text) in _BIGINT and text != "-0"
 
 
 def _is_double(text: str) -> bool:

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -54,7 +54,7 @@ def collect(engine: Engine, work: Work, written: Written, delivered: Delivered) 
     """
     if delivered.remarks is not None:
         yield from _remarks(delivered.remarks)
-    yield from _malformed(written.rejected, delivered)
+    yield from _malformed(work, written.rejected, delivered)
     asked = [at for at, rule in enumerate(work.rules) if rule.fate == QUARANTINED and written.by_rule[at]]
     if asked:
         yield from _set_aside(engine, work, asked, written, delivered)
@@ -62,10 +62,16 @@ def collect(engine: Engine, work: Work, written: Written, delivered: Delivered) 
     yield from _placed(warned, work, delivered)
 
 
-def first_halted(work: Work, written: Written, delivered: Delivered) -> Row | None:
-    """One of the rows for which a rule refuses the whole file; None when there is none."""
-    halted = [row for row in written.examples if work.rules[row.rule].fate == "halted"]
-    return min(_placed(halted, work, delivered), key=lambda row: row["line"] or 0, default=None)
+def first_halted(engine: Engine, work: Work, written: Written, delivered: Delivered) -> Row | None:
+    """The first of the rows for which a rule refuses the whole file, read again; None when there is none."""
+    asked = [at for at, rule in enumerate(work.rules) if rule.fate == "halted" and written.by_rule[at]]
+    if not asked:
+        return None
+    rows = engine.set_aside(work, asked)
+    if work.source.typed:
+        return next(_placed(rows, work, delivered), None)
+    placed = _counted(rows, work, written.rejected, delivered)
+    return next((_row_of(work, row, found, delivered) for row, found in placed), None)
 
 
 def _remarks(path: str) -> Iterator[Row]:
@@ -78,10 +84,11 @@ def _remarks(path: str) -> Iterator[Row]:
                 yield {**row, CELLS: None, WHOLE: True}
 
 
-def _malformed(rejected: tuple[Rejected, ...], delivered: Delivered) -> Iterator[Row]:
+def _malformed(work: Work, rejected: tuple[Rejected, ...], delivered: Delivered) -> Iterator[Row]:
     if not rejected:
         return
-    places = [(record.offset, len(record.raw.encode("utf-8", "surrogatepass"))) for record in rejected]
+    original = work.source.gaps.original
+    places = [(original(record.offset), len(record.raw.encode("utf-8", "surrogatepass"))) for record in rejected]
     with _opened(delivered) as file:
         for record, found in zip(rejected, locate_offsets(file, places), strict=True):
             yield _row(found, None, MALFORMED, record.reason, _text(found.raw))
@@ -92,8 +99,9 @@ def _set_aside(engine: Engine, work: Work, asked: list[int], written: Written, d
         rows = engine.set_aside(work, asked) if written.noted is None else iter(written.noted)
         yield from _placed(rows, work, delivered)
         return
-    for row, found in _by_rule(engine, work, asked, written, delivered):
-        yield _row_of(work, row, found, delivered)
+    with _opened(delivered) as file:
+        for row, found in _by_rule(engine, work, asked, written, delivered):
+            yield _row_of(work, row, found or _at_its_place(row, file), delivered)
 
 
 def _placed(rows: Iterable[SetAside], work: Work, delivered: Delivered) -> Iterator[Row]:
@@ -101,8 +109,9 @@ def _placed(rows: Iterable[SetAside], work: Work, delivered: Delivered) -> Itera
     if not work.source.typed:
         rows = list(rows)
         found = _unique_places(rows, work.source.dialect, delivered) if rows else {}
-        for row in rows:
-            yield _row_of(work, row, found.get(_content(row)), delivered)
+        with _opened(delivered) as file:
+            for row in rows:
+                yield _row_of(work, row, _at_its_place(row, file) or found.get(_texts(row)), delivered)
         return
     with _opened(delivered) if delivered.text else nullcontext() as file:
         for row in rows:
@@ -122,10 +131,12 @@ def _by_rule(
     engine: Engine, work: Work, asked: list[int], written: Written, delivered: Delivered
 ) -> Iterator[tuple[SetAside, Located | None]]:
     """Search the file for the rows, which is quick; where that leaves a doubt, count its records, which is exact."""
-    placed = None if written.noted is None else _searched(written.noted, work.source.dialect, delivered)
-    if placed is None:
-        placed = _counted(engine.set_aside(work, asked), work, written.rejected, delivered)
-    return placed
+    if written.noted is not None:
+        told = [row for row in written.noted if row.line is not None]
+        placed = _searched([row for row in written.noted if row.line is None], work.source.dialect, delivered)
+        if placed is not None:
+            return chain(placed, ((row, None) for row in told))
+    return _counted(engine.set_aside(work, asked), work, written.rejected, delivered)
 
 
 def _searched(
@@ -147,16 +158,20 @@ def _searched(
 
 
 def _unique_places(rows: list[SetAside], dialect: Dialect, delivered: Delivered) -> dict[Any, Located]:
-    """Where rows stand whose text stands in the file only once."""
+    """Where rows stand whose text stands in the file only once, whichever and how many rules speak of them."""
     by_text = {text: row for row in rows for text in _written_as(row, dialect)}
     with _opened(delivered) as file:
-        placed = [(_content(by_text[found.raw]), found) for found in locate_texts(file, by_text)]
+        placed = [(_texts(by_text[found.raw]), found) for found in locate_texts(file, by_text)]
     often = Counter(content for content, _ in placed)
     return {content: found for content, found in placed if often[content] == 1}
 
 
 def _content(row: SetAside) -> tuple[int, tuple[str, ...]]:
-    return row.rule, tuple(cell or "" for cell in row.cells)
+    return row.rule, _texts(row)
+
+
+def _texts(row: SetAside) -> tuple[str, ...]:
+    return tuple(cell or "" for cell in row.cells)
 
 
 def _written_as(row: SetAside, dialect: Dialect) -> set[bytes]:
@@ -182,8 +197,10 @@ def _counted(
 
     refused = {record.offset: len(record.raw.encode("utf-8", "surrogatepass")) for record in rejected}
     wanted = ordinals()
-    with _opened(delivered) as file:
-        for found in locate_records(file, work.source.dialect, work.source.width, wanted, refused):
+    source = work.source
+    with Path(source.path).open("rb") as file, _opened(delivered) as original:
+        located = locate_records(file, source.dialect, source.width, wanted, refused)
+        for found in source.gaps.relocated(located, original) if source.gaps.starts else located:
             yield from ((row, found) for row in waiting.popleft())
     for _ in wanted:
         pass  # what is left was not found in the file: its cells are kept, its line is not known
@@ -195,7 +212,12 @@ def _row_of(work: Work, row: SetAside, found: Located | None, delivered: Deliver
     rule = work.rules[row.rule]
     value = "" if rule.cell is None else str(row.cells[rule.cell] or "")
     reason = rule.reason.replace("{value}", value if len(value) <= SHOWN_VALUE else value[: SHOWN_VALUE - 1] + "…")
-    if found is not None and not work.source.typed and not _is_same(found, row, work.source.dialect):
+    if (
+        found is not None
+        and not work.source.typed
+        and row.line is None
+        and not _is_same(found, row, work.source.dialect)
+    ):
         found = None
     if row.made is not None:
         found, raw = None, row.made

@@ -82,6 +82,8 @@ def _understood(path: Path, header: list[str], records: Iterator[dict[str, Any]]
     if doubled is not None:
         raise QuarantineError(f'two columns are called "{doubled}"', where=str(path), hint="keep one of them")
     meta = {name: _found(name, header) for name in META}
+    if not header and path.suffix.lower() not in {".csv", ".parquet"}:
+        return Corrections(path.name, [], [])  # a list of nothing names no column
     if meta["id"] is None:
         found = ", ".join(header[:8]) or "nothing"
         hint = "start from: penstock quarantine export TABLE --to FILE; the column _id says which row is meant"

@@ -112,7 +112,8 @@ def _strictly(layout: str, kind: str) -> str:
 def _wanted(layouts: tuple[str, ...], kind: str) -> str:
     words = {"DATE": "a date", "TIME": "a time", "TIMESTAMP": "a timestamp", TIMESTAMPTZ: "a timestamp"}[kind]
     iso = KINDS[kind].partition("(")[2].rstrip(")")
-    return f"{words} written as {' or '.join(iso if layout == ISO else layout for layout in layouts)}"
+    *others, last = [iso if layout == ISO else layout for layout in layouts]
+    return f"{words} written as {', '.join(others)} or {last}" if others else f"{words} written as {last}"
 
 
 def read_instants(frame: Frame, field: Field, rule: ParseRule, name: str) -> tuple[Frame, str]:

@@ -112,7 +112,7 @@ def split(frame: Frame, declared: Split) -> Frame:
         )
     parts = frame.with_field(Field(OUTCOME, "VARCHAR[]"), cut)
     refused = f"{OUTCOME} IS NOT NULL AND len({OUTCOME}) <> {len(into)}"
-    rule, what = f"split {declared.column}", f'has not {len(into)} parts between "{declared.on}"'
+    rule, what = f"split {declared.column}", f'does not have {len(into)} parts separated by "{declared.on}"'
     parts, whole = refuse(
         parts, field, refused, OUTCOME, rule, what, declared.otherwise, became="its parts became null"
     )

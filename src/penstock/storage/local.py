@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ from penstock.errors import BadFileError
 from penstock.storage.zone import FileVersion
 
 UNFINISHED = (".tmp", ".part", ".crdownload", ".swp", "~")
+_PRIVATE = 0xF700
+"""Where keys have the bytes of names that are not UTF-8: 0x80 is U+F780, 0xFF is U+F7FF."""
+_UNUSUAL = re.compile("[\udc80-\udcff\uf780-\uf7ff]")
+_USUAL = re.compile("[\uf780-\uf7ff]+")
 
 
 class LocalZone:
@@ -27,41 +32,57 @@ class LocalZone:
     def __init__(self, root: Path) -> None:
         """Use the folder `root`; it is made when first written to."""
         self.root = root.absolute()
+        self.unseen: dict[str, str] = {}
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
-        """Files whose key matches, oldest first, then by key."""
+        """Files whose key matches, oldest first, then by key; `unseen` is about this listing then."""
         matches = _glob(pattern)
+        self.unseen = {}
         found = [version for version in self._walk() if matches.match(version.key)]
         return iter(sorted(found, key=lambda version: (version.modified_ns, version.key)))
 
     def _walk(self) -> Iterator[FileVersion]:
-        for folder, folders, files in os.walk(self.root):
+        for folder, folders, files in os.walk(self.root, onerror=self._note_unseen):
             folders[:] = [name for name in folders if not name.startswith((".", "_"))]
             for name in files:
                 if name.startswith((".", "_")) or name.lower().endswith(UNFINISHED):
                     continue
-                key = (Path(folder) / name).relative_to(self.root).as_posix()
-                version = self.stat(key)
+                path = os.path.join(folder, name)  # noqa: PTH118 - a listing may be long
+                version = self._look(_key(os.path.relpath(path, self.root)), path)
                 if version is not None:
                     yield version
 
+    def _note_unseen(self, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            path = os.path.relpath(os.fsdecode(error.filename), self.root)
+            self.unseen[_key(path)] = f"cannot be looked into: {(error.strerror or str(error)).lower()}"
+
     def stat(self, key: str) -> FileVersion | None:
         """The current version; None when there is no such regular file inside the zone."""
-        path = self._path(key)
+        return self._look(key, str(self._path(key)))
+
+    def _look(self, key: str, path: str) -> FileVersion | None:
         try:
-            if path.is_symlink() and not path.resolve().is_relative_to(self.root.resolve()):
+            if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):  # noqa: PTH114
                 return None
-            facts = path.stat()
-        except OSError:
+            facts = os.stat(path)  # noqa: PTH116
+        except PermissionError as error:
+            self._note_unseen(error)
             return None
-        if not path.is_file():
+        except OSError:  # gone, a link to nowhere, or links in a circle
+            return None
+        if not stat.S_ISREG(facts.st_mode):
             return None
         mark = f"{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
         return FileVersion(key, facts.st_size, facts.st_mtime_ns, mark)
 
     def open(self, key: str) -> BufferedReader:
-        """Open for reading."""
-        return self._path(key).open("rb")
+        """Open for reading; never waits, though a pipe may have taken the file's place."""
+        handle = os.open(self._path(key), os.O_RDONLY | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
+        return os.fdopen(handle, "rb")
 
     def digest(self, key: str) -> str:
         """SHA-256 of the content, hexadecimal."""
@@ -100,7 +121,19 @@ class LocalZone:
         if not key or key.startswith("/") or "\0" in key or any(part in {"", ".", ".."} for part in parts):
             message = "the name leads out of its zone"
             raise BadFileError(message, where=repr(key))
-        return self.root.joinpath(*parts)
+        return self.root.joinpath(*map(_name, parts))
+
+
+def _key(path: str) -> str:
+    """The key of a path: text that can be stored, also where the name is not UTF-8; `_name` leads back."""
+    if path.isascii() or not _UNUSUAL.search(path):
+        return path
+    return _UNUSUAL.sub(lambda found: "".join(chr(_PRIVATE + byte) for byte in os.fsencode(found[0])), path)
+
+
+def _name(key: str) -> str:
+    """The file name that a part of a key stands for."""
+    return _USUAL.sub(lambda found: os.fsdecode(bytes(ord(char) - _PRIVATE for char in found[0])), key)
 
 
 def _move_without_replacing(local: str, path: Path) -> None:

@@ -28,7 +28,12 @@ class Zone(Protocol):
     """A place for bytes: a folder, or a bucket's prefix.
 
     Keys are relative, use `/`, and never leave the zone: a key that would is refused with `BadFileError`.
+
+    Attributes:
+        unseen: Folders and files that the last listing could not look into, with the reason.
     """
+
+    unseen: dict[str, str]
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
         """Files whose key matches the glob (`*` within a folder, `**` across), oldest first, then by key.

@@ -61,8 +61,8 @@ def commit_group(
     """
     wait = FIRST_WAIT
     for attempt in range(ATTEMPTS):
+        head = catalog.head(table)  # before the guard: what was taken over after it moves the table on
         guard()
-        head = catalog.head(table)
         if head is None:
             message = "the table was removed while it was written to"
             raise CommitConflictError(message, where=str(table))
