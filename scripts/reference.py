@@ -26,7 +26,13 @@ from pydantic_core import PydanticUndefined
 from penstock import errors
 from penstock.cli.main import penstock as command_line
 from penstock.declaration import Declaration
-from penstock.queries.system import QUARANTINE, QUARANTINE_COLUMNS, SYSTEM_TABLES
+from penstock.queries.system import (
+    QUARANTINE,
+    QUARANTINE_COLUMNS,
+    READMITTED,
+    READMITTED_COLUMNS,
+    SYSTEM_TABLES,
+)
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -372,6 +378,8 @@ MEANINGS = {
     "checked": "When it was looked at, UTC.",
     "column_name": "Name of the column; in quarantine the one to blame, null when it is no single one.",
     "committed": "When the current snapshot was committed, UTC.",
+    "corrected": "The record as it was corrected: JSON, column to cell.",
+    "corrections": "Name of the file of corrections.",
     "duration_ms": "Milliseconds from start to commit.",
     "ended": "When the last attempt ended, UTC.",
     "error": "Why the run failed; null when it did not.",
@@ -384,8 +392,10 @@ MEANINGS = {
     "line": "Line of the file on which the record starts, from 1; null when it could not be told for sure.",
     "name": "The table's name in its layer.",
     "on_breach": "What a breach does, as declared: `warn`, `quarantine` or `halt`.",
+    "part": "Name of the part that holds the row; the data file's name has the attempt besides.",
     "position": "Place among the columns, from 1.",
     "raw": "The record as it stands in the file.",
+    "readmitted": "When the row came back, UTC.",
     "reason": "Why, for people.",
     "recorded": "When it was first seen, UTC.",
     "result": "What came of it: `held`, `warned`, `quarantined` or `halted`.",
@@ -414,7 +424,9 @@ def system_tables_page() -> Iterator[str]:
     )
     quarantine = "Rows set aside, of the versions that tables hold now; empty when there are none."
     tables = {name: (table.description, table.columns) for name, table in SYSTEM_TABLES.items()}
-    for name, (description, columns) in {**tables, QUARANTINE: (quarantine, QUARANTINE_COLUMNS)}.items():
+    tables[QUARANTINE] = (quarantine, QUARANTINE_COLUMNS)
+    tables[READMITTED] = ("Rows that came back from quarantine, and are in their tables now.", READMITTED_COLUMNS)
+    for name, (description, columns) in tables.items():
         yield f"## penstock.{name}"
         yield description
         yield _table(

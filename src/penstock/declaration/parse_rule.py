@@ -125,7 +125,7 @@ class ParseRule(Strict):
     def _layout_problem(self, layout: str) -> str | None:
         if layout == ISO:
             return None
-        found = [letter for letter in _LETTER.findall(layout) if letter != "%"]
+        letters = [letter for letter in _LETTER.findall(layout) if letter != "%"]
         unknown = [
             letter
             for letter in letters
@@ -142,8 +142,8 @@ class ParseRule(Strict):
         needed += [_NEEDS[part] for part in parts if part in _NEEDS]
         missing = next((wanted for wanted in needed if not wanted & set(parts)), None)
         if missing is not None:
-            letters = " or ".join(f"%{letter}" for letter, meant in LETTERS.items() if meant in missing)
-            return f'the format "{layout}" has no {min(missing)}; add {letters}'
+            ways = " or ".join(f"%{letter}" for letter, meant in LETTERS.items() if meant in missing)
+            return f'the format "{layout}" has no {min(missing)}; add {ways}'
         return self._offset_problem(layout, parts)
 
     def _offset_problem(self, layout: str, parts: list[str]) -> str | None:
