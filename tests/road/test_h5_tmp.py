@@ -128,7 +128,11 @@ def assert_alike(lake: Path, model: Model) -> None:
 
 
 NUMBERS = st.sampled_from(["1", "2", "x", "", "1.5", "5000"])
-UPLOADS = st.tuples(st.just("upload"), st.sampled_from("ab"), st.lists(st.one_of(NUMBERS, st.none()), max_size=4))
+# a file of nothing but damaged rows is refused as one that is written otherwise: one whole row is always there
+CONTENTS = st.tuples(NUMBERS, st.lists(st.one_of(NUMBERS, st.none()), max_size=4)).map(
+    lambda found: [found[0], *found[1]]
+)
+UPLOADS = st.tuples(st.just("upload"), st.sampled_from("ab"), CONTENTS)
 FIXES = st.tuples(st.just("fix"), st.integers(0, 2**6 - 1), st.sampled_from(["7", "8", "y", "2000"]))
 OTHERS = st.sampled_from([("reprocess",), ("again",), ("lost",)])
 
@@ -225,7 +229,7 @@ def test_killed_at_every_place_all_rows_are_there_once(storm: Path, tmp_path: Pa
     rows = sorted(taken_out(storm).items())
     fixes = [corrected(row, "7" if at % 4 else "bad") for at, (_, row) in enumerate(rows)]
     came = [(7, key[1]) for at, (key, _) in enumerate(rows) if at % 4]
-    places = random.Random(SEED).sample(range(1, 46), KILLS)
+    places = random.Random(SEED).sample(range(1, 34), KILLS)
     killed, seen = 0, set()
     for at, lake in zip(sorted(places), copies(storm, tmp_path, KILLS), strict=True):
         file = write_fixes(lake, fixes)

@@ -17,9 +17,8 @@ from penstock.declaration import Step
 from penstock.engines import Engine, Source, Work
 from penstock.formats import Dialect
 from penstock.quality import account
-from penstock.state.store import Column
 from penstock.steps import SourceColumn, compile_steps
-from penstock.tables import storage_type
+from penstock.tables import planned_columns, storage_type
 
 Row = dict[str, Any]
 WARNED = "__warned"
@@ -58,9 +57,8 @@ class Bench:
 
         compiled = compile_steps("t", declared, columns, len(types), types_of, guarded=guarded)
         described = types_of(compiled.select)
-        stored = tuple(
-            Column(at, column.name, storage_type(described[column.name], column.name))
-            for at, column in enumerate(compiled.fields, start=1)
+        stored = planned_columns(
+            [(field.name, storage_type(described[field.name], field.name)) for field in compiled.fields]
         )
         work = Work(source, compiled.select, stored, compiled.rules, compiled.ordered)
         path = self.folder / "out.parquet"

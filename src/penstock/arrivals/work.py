@@ -256,7 +256,10 @@ class Worker:
         """Commit a group and record it; on a lost race everything of it waits again."""
         own = lease or self._wait_for_lease(name)
         try:
-            ready = self._still_valid(name, ready)
+            staged, ready = len(ready), self._still_valid(name, ready)
+            if len(ready) < staged and needs_lease(table.checks):
+                message = "the files were compared with one that has changed since"
+                raise PlanOutdatedError(message, where=str(name))
             head = table_for(self._catalog, name, ready, self._tags, self._rewrite) if ready else None
             if head is None:
                 self._finish(name, table, ready, summary, started, None)

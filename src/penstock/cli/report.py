@@ -148,10 +148,11 @@ class Report:
         return f"nothing new in {printable(self._lake.declaration.zones.raw)}/"
 
     def _steps(self, session: Session) -> list[str]:
-        tables = [name for name, figures in self.summary.accounts.items() if figures.rows_out]
+        accounts = self.summary.accounts
+        tables = [name for name in self._lake.declared if name in accounts and accounts[name].rows_out]
         steps = [session.first_query(tables[0])] if tables else []
         if self.total.quarantined:
-            steps.append(session.query("SELECT * FROM penstock.quarantine"))
+            steps.append(f"{session.call} quarantine list")
         if any(facts["broken"] and facts["on_breach"] == "warn" for facts in self.checks):
             steps.append(session.query("SELECT * FROM penstock.warnings"))
         if self.summary.dead:
