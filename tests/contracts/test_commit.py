@@ -20,6 +20,7 @@ from penstock.naming import ArrivalName, TableName, part_of
 from penstock.state import Head, LiveFile
 from penstock.state.store import Column
 from penstock.tables import Catalog, Change, DataFile, Staged, commit_group
+from penstock.tables.catalog import Evolution
 from penstock.tables.commit import plan_change
 from tests.contracts.conftest import Catalogs
 from tests.contracts.parquet import arrival, rows, write_file
@@ -300,6 +301,10 @@ class Wrapped:
         """Pass on."""
         self.commits += 1
         return self.catalog.commit(change)
+
+    def evolve(self, base: Head, evolution: Evolution) -> Head:
+        """Pass on."""
+        return self.catalog.evolve(base, evolution)
 
 
 class LosesAnswers(Wrapped):

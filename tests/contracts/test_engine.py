@@ -21,7 +21,8 @@ COLUMNS = (Column(7, "a", "BIGINT"), Column(3, "b", "VARCHAR"))
 KEEP = f"SELECT CAST({raw_column(0)} AS BIGINT) AS a, {raw_column(1)} AS b, CAST(NULL AS INTEGER) AS {FATE}"
 RULES = (Rule("negative", "dropped"), Rule("zero", "quarantined"))
 BY_SIGN = (
-    f"SELECT {', '.join([ORDINAL, *PLACE, ROW])}, {raw_column(0)}, {raw_column(1)}, CAST({raw_column(0)} AS BIGINT) AS a, {raw_column(1)} AS b, "
+    f"SELECT {', '.join([ORDINAL, *PLACE, ROW])}, {raw_column(0)}, {raw_column(1)}, "
+    f"CAST({raw_column(0)} AS BIGINT) AS a, {raw_column(1)} AS b, "
     f"CASE WHEN CAST({raw_column(0)} AS BIGINT) < 0 THEN 0 WHEN CAST({raw_column(0)} AS BIGINT) = 0 THEN 1 END "
     f"AS {FATE} FROM {SOURCE}"
 )

@@ -177,9 +177,9 @@ def test_ids_that_mean_no_row_are_told(make_lake: MakeLake) -> None:
     [
         ({"n": "2", "_raw": "2,b"}, "gives both cells and _raw"),
         ({"n": None, "word": None, "_raw": None}, "gives neither cells nor _raw"),
-        ({"_raw": '3,"c"d'}, "_raw cannot be cut into fields"),
+        ({"_raw": '3,"c"d'}, "_raw cannot be cut into fields for sure: text after a closing quote"),
         ({"_raw": "3,c,d"}, "_raw has too many fields: 2 expected, 3 found"),
-        ({"_raw": "3,c\n4,d"}, "give its cells instead"),
+        ({"_raw": "3,c\n4"}, "_raw is more than one record"),
         ({"n": "3", "_raw": None}, 'gives no cell for "word"'),
     ],
 )
@@ -394,10 +394,12 @@ def test_a_file_that_is_processed_again_meanwhile(make_lake: MakeLake, monkeypat
 def test_json_records_come_back_as_json(make_lake: MakeLake) -> None:
     """Cells of JSON records keep their kinds; what was not corrected is byte for byte what it was."""
     declaration = 'lake: shop\ntables:\n  orders: {files: "*.ndjson", steps: [{parse: {n: integer}}]}\n'
-    records = ['{"n": "1", "o": {"a": 1, "b": "x"}, "f": 1.5}', '{"n": "x", "o": {"a": 2, "b": "y"}, "f": 2.25}']
+    records = ['{"n": "1", "o": {"a": 1, "b": "x"}, "f": 1.5}', '{"n": "x", "o": {"a": 2, "b": "y"}, "f": 2.250}']
     lake = make_lake(declaration, a_ndjson="\n".join(records) + "\n")
     (row,) = taken_out(lake)
     assert readmit(lake, [row | {"n": "2"}]).readmitted == 1
+    corrected = '{"n": "2", "o": {"a": 2, "b": "y"}, "f": 2.250}'
+    assert ask(lake, "SELECT corrected FROM penstock.readmitted") == [(corrected,)]
     assert ask(lake, "SELECT * FROM orders ORDER BY n") == [(1, {"a": 1, "b": "x"}, 1.5), (2, {"a": 2, "b": "y"}, 2.25)]
 
 

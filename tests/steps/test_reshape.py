@@ -59,7 +59,7 @@ def test_dedupe_keeps_one_row_of_each_key(bench: Bench, keep: str, rows: list[tu
 @given(ROWS)
 def test_rows_that_are_gone_are_nobodys_double(bench: Bench, rows: list[tuple[str, str, str]]) -> None:
     """A row that an earlier step dropped does not count: the next one of its key is kept."""
-    steps = [{"filter": '"at" > 1'}, {"dedupe": {"key": ["id"]}}]
+    steps: list[dict[str, Any]] = [{"filter": '"at" > 1'}, {"dedupe": {"key": ["id"]}}]
     found = bench.run(TYPES, [list(row) for row in rows], steps)
     kept, _ = plain_dedupe([row for row in rows if row[1] in {"2", "3"}], "first")
     assert found.kept == Counter(values(row) for row in kept)
@@ -69,7 +69,10 @@ def test_rows_that_are_gone_are_nobodys_double(bench: Bench, rows: list[tuple[st
 @example([("a", "1", "x;;y"), ("b", "", "p;q")])
 def test_explode_makes_a_row_of_each_element(bench: Bench, rows: list[tuple[str, str, str]]) -> None:
     """Every part is a row; a row without parts stays; rows that a later rule sets aside were added all the same."""
-    steps = [{"explode": {"column": "text", "on": ";", "into": "part"}}, {"filter": "part is null or part <> 'z'"}]
+    steps: list[dict[str, Any]] = [
+        {"explode": {"column": "text", "on": ";", "into": "part"}},
+        {"filter": "part is null or part <> 'z'"},
+    ]
     found = bench.run(TYPES, [list(row) for row in rows], steps)
     parts = [(row, part) for row in rows for part in (row[2].split(";") if row[2] else [None])]
     expected = Counter((*values(row), part) for row, part in parts if part != "z")

@@ -9,7 +9,6 @@ a handful of corrected rows is no delivery.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import shutil
 import uuid
@@ -29,6 +28,7 @@ from penstock.declaration import Table
 from penstock.engines import Rule
 from penstock.naming import ArrivalName, TableName
 from penstock.quality import collect
+from penstock.quality.corrections import json_text
 from penstock.quality.readmitted import write_readmitted
 from penstock.state import Accounting, Arrival
 from penstock.state.store import Column
@@ -219,7 +219,7 @@ def _lost(bench: Bench, parts: list[Part], rows: list[Corrected]) -> Iterator[Fa
 
 def _number(rows: list[Corrected]) -> int:
     """A number that the same rows, corrected alike, always get."""
-    said = sorted(json.dumps([row.row["id"], row.record], sort_keys=True, default=str) for row in rows)
+    said = sorted(json_text([row.row["id"], dict(sorted(row.record.items()))]) for row in rows)
     return int(hashlib.sha256("\n".join(said).encode("utf-8", "surrogatepass")).hexdigest()[:12], 16)
 
 
@@ -228,7 +228,7 @@ def write_list(processed: Zone, name: TableName, back: Back, run: str, moment: d
     rows = [
         {
             **{name: value for name, value in found.row.items() if name not in {"cells", "whole"}},
-            "corrected": json.dumps(found.record, ensure_ascii=False),
+            "corrected": json_text(found.record),
             "corrections": found.corrections,
             "readmitted": moment,
             "run": run,

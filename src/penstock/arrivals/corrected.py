@@ -6,11 +6,9 @@ Each is one record whose line is its place among them, from 1, by which whatever
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,11 @@ from penstock.arrivals.intake import Opened, format_of, open_file
 from penstock.arrivals.known import SourceSchema
 from penstock.declaration import Json, Table
 from penstock.engines import Source
-from penstock.formats import Dialect, Place, SpillWriter, cut
+from penstock.formats import Dialect, Place, SpillWriter
+from penstock.formats.fields import cut
 from penstock.naming import ArrivalName
-from penstock.quality import Delivered
+from penstock.quality import Delivered, Writing
+from penstock.quality.corrections import json_text, json_value
 from penstock.state import Arrival
 
 Cells = dict[str, Any]
@@ -94,14 +94,14 @@ class Case:
     rows: list[Corrected]
 
 
-def form_of(key: str, table: Table, known: SourceSchema | None) -> Form:
+def form_of(key: str, table: Table, known: SourceSchema | None, writing: Writing) -> Form:
     """How the file `key` of a table is written."""
     kind = format_of(key, table)
-    dialect = known.dialect if known else Dialect(table.csv.delimiter or ",", table.csv.quote or '"')
-    return Form(dialect, kind == "json", tuple(table.csv.nulls or ()) if kind == "csv" else ())
+    dialect = writing.dialect or (known.dialect if known else Dialect(","))
+    return Form(dialect, kind == "json", dialect.nulls if kind == "csv" else ())
 
 
-def corrected_record(form: Form, row: dict[str, Any], cells: Cells, raw: str | None, columns: list[str]) -> Cells:
+def corrected_record(form: Form, row: dict[str, Any], cells: Cells, raw: str | None, columns: Sequence[str]) -> Cells:
     """What a row becomes.
 
     Args:
@@ -119,7 +119,7 @@ def corrected_record(form: Form, row: dict[str, Any], cells: Cells, raw: str | N
             message = "gives both cells and _raw; leave one of them empty"
             raise UnfitError(message)
         return _from_raw(form, raw, columns)
-    was: Cells | None = json.loads(row["cells"]) if row["cells"] else None
+    was: Cells | None = json_value(row["cells"]) if row["cells"] else None
     if was is None and not any(value is not None for value in cells.values()):
         message = "gives neither cells nor _raw"
         raise UnfitError(message)
@@ -150,7 +150,7 @@ def _put_json(record: Cells, name: str, cell: Any) -> None:
         return
     if isinstance(cell, str) and not isinstance(record.get(name), str):
         with contextlib.suppress(ValueError):
-            cell = json.loads(cell)
+            cell = json_value(cell)
     record[name] = cell
 
 
@@ -158,52 +158,43 @@ def as_text(value: Any) -> str:
     """A cell as text: JSON for what is no text."""
     if value is None or isinstance(value, str):
         return value or ""
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json_text(value)
 
 
 def _lower(cells: Cells) -> set[str]:
     return {name.lower() for name in cells}
 
 
-def _from_raw(form: Form, raw: str, columns: list[str]) -> Cells:
+def _from_raw(form: Form, raw: str, columns: Sequence[str]) -> Cells:
     if form.json:
-        try:
-            record = json.loads(raw)
-        except ValueError as error:
-            message = f"_raw is not JSON: {error}"
-            raise UnfitError(message) from None
-        if not isinstance(record, dict):
-            message = "_raw is no JSON object"
-            raise UnfitError(message)
-        return record
+        return _json_record(raw)
     if not columns:
         message = "the columns of the delivered file are not known; give its cells instead of _raw"
         raise UnfitError(message)
-    fields = _fields(raw, form.dialect)
+    found = cut(raw, form.dialect)
+    if found.damage or found.stray:
+        message = found.damage or "a quote in a field without quotes around it"
+        raise UnfitError(f"_raw cannot be cut into fields for sure: {message}")
+    fields = found.fields[:-1] if form.dialect.trailing and found.fields[-1:] == [""] else found.fields
     if len(fields) != len(columns):
         message = f"_raw has too {'few' if len(fields) < len(columns) else 'many'} fields: {len(columns)} expected"
         raise UnfitError(f"{message}, {len(fields)} found")
+    if broken := next((text for text, at in zip(fields, count()) if "\n" in text and at not in found.quoted), None):
+        message = f"_raw is more than one record: there is a line break in {broken!r}"
+        raise UnfitError(message)
     return {name: None if text in {"", *form.nulls} else text for name, text in zip(columns, fields, strict=True)}
 
 
-def _fields(raw: str, dialect: Dialect) -> list[str]:
-    """Cut a record in two ways, which must agree: one that is read differently is not well-formed."""
-    fields = cut(raw.encode("utf-8", "surrogatepass"), dialect)
-    if len(dialect.delimiter) > 1:
-        return fields
-    csv.field_size_limit(1 << 30)
+def _json_record(raw: str) -> Cells:
     try:
-        reader = csv.reader(
-            io.StringIO(raw, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True
-        )
-        records = [*reader]
-    except csv.Error as error:
-        message = f"_raw cannot be cut into fields: {error}"
+        record = json_value(raw)
+    except ValueError as error:
+        message = f"_raw is not JSON: {error}"
         raise UnfitError(message) from None
-    if records != [fields]:
-        message = "_raw cannot be cut into the fields of one record; give its cells instead"
+    if not isinstance(record, dict):
+        message = "_raw is no JSON object"
         raise UnfitError(message)
-    return fields
+    return record
 
 
 def open_records(
@@ -212,7 +203,7 @@ def open_records(
     """Corrected records as a file for the engine; `folder` takes what is made of them."""
     if form.json:
         path = folder / "corrected"
-        lines = [json.dumps(found.record, ensure_ascii=False) for found in records]
+        lines = [json_text(found.record) for found in records]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         plain = table.model_copy(update={"format": "json", "json_": Json(flatten=table.json_.flatten)})
         return open_file(path, "corrected.ndjson", plain, known)

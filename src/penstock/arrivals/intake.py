@@ -8,7 +8,7 @@ about the file, and why, comes with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -189,7 +189,7 @@ def _open_json(path: Path, key: str, table: Table, known: SourceSchema | None) -
         flatten=table.json_.flatten,
         known=_known_types(known),
     )
-    return _spilled(key, taken, text)
+    return _spilled(key, taken, text, known)
 
 
 def _bytes_of(path: str) -> BinaryIO:
@@ -208,18 +208,32 @@ def _open_excel(path: Path, key: str, table: Table, known: SourceSchema | None) 
     taken = read_excel(
         str(path), path.parent, "records", sheet=excel.sheet, skip=excel.skip or 0, known=_known_types(known)
     )
-    return _spilled(key, taken, None)
+    return _spilled(key, taken, None, known)
 
 
-def _spilled(key: str, taken: Intake, text: str | None) -> Opened:
+def _spilled(key: str, taken: Intake, text: str | None, known: SourceSchema | None) -> Opened:
     """A file whose records were read one by one, with types of their own."""
     spilled = taken.spilled
+    if not taken.header and known is not None:
+        return _without_rows(key, spilled, text, known, taken.notes)
     if not taken.header:
         message = "the file holds no record" if not spilled.quarantined else _none_readable(spilled)
         raise BadFileError(message, hint="check that it arrived whole, and deliver it again")
     source = Source(spilled.path, Dialect(","), len(taken.header), taken.types, rows=spilled.rows)
     delivered = Delivered(key, taken.header, text, remarks=spilled.remarks)
     return Opened(source, delivered, _given(key, taken.header, taken.types, taken.reasons), spilled, taken.notes)
+
+
+def _without_rows(key: str, read: Spilled, text: str | None, known: SourceSchema, notes: tuple[str, ...]) -> Opened:
+    """A file of a table that is there, none of whose records became a row: what was said of them is all there is."""
+    import pyarrow as pa
+
+    header = tuple(known.columns)
+    with SpillWriter(Path(read.path).parent, "none", [pa.string()] * len(header)) as writer:
+        pass
+    source = Source(writer.spilled.path, known.dialect, len(header), ("VARCHAR",) * len(header))
+    spilled = replace(read, path=writer.spilled.path)
+    return Opened(source, Delivered(key, header, text, remarks=read.remarks), {}, spilled, notes)
 
 
 def _none_readable(spilled: Spilled) -> str:

@@ -7,7 +7,6 @@ Where the delivered record is no longer set aside, it counts, and its correction
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +22,8 @@ from penstock.clock import Clock
 from penstock.errors import PlanOutdatedError
 from penstock.naming import ArrivalName
 from penstock.quality import quarantine_key
+from penstock.quality.corrections import json_value
+from penstock.quality.quarantine import writing_of
 from penstock.quality.readmitted import part_name, parts_of, read_rows, record_of, records_of
 from penstock.state import Head, LiveFile, Run
 from penstock.state.store import Column
@@ -129,7 +130,7 @@ def _reapplied(
         old = corrected.pop(record_of(row), None)
         if old is not None:
             source = {"readmitted": old["readmitted"], "run": old["run"]}
-            rows.append(Corrected(number, row, json.loads(old["corrected"]), old["corrections"], source))
+            rows.append(Corrected(number, row, json_value(old["corrected"]), old["corrections"], source))
     needless = list(corrected.values())
     if not rows:
         return Reapplied(None, [], needless)
@@ -138,7 +139,8 @@ def _reapplied(
     known = prepared.source or job.known
     terms = Terms(now, others_of(catalog, name, now))
     counter = Counter(name, job.table, terms, known, shop.bench, shop.processed, shop.scratch)
-    form = form_of(prepared.arrival.key, job.table, known)
+    writing = writing_of(shop.processed, name, prepared.quarantine_stem or "")
+    form = form_of(prepared.arrival.key, job.table, known, writing)
     back = bring_back(counter, Case(prepared.arrival, prepared.arrival.name, form, rows))
     if back.staged is not None:
         write_list(shop.processed, name, back, "", None)

@@ -18,7 +18,7 @@ from penstock.errors import QuarantineError, SupersededError
 from penstock.naming import ArrivalName, TableName, did_you_mean, literal
 from penstock.quality import quarantine_key
 from penstock.quality.corrections import Correction, Corrections
-from penstock.quality.quarantine import CELLS, QUARANTINE_SCHEMA, WHOLE, header_of
+from penstock.quality.quarantine import CELLS, QUARANTINE_SCHEMA, WHOLE, writing_of
 from penstock.quality.readmitted import CONTENT, parts_of, records_of, standing_sql
 from penstock.state import Arrival, Head, State
 from penstock.storage import Zone
@@ -254,12 +254,12 @@ def _add_case(
     corrections: str,
     found: list[tuple[Correction, dict[str, Any]]],
 ) -> None:
-    form = form_of(arrival.key, target.table, target.known)
-    header = header_of(desk.processed, target.name, arrival.quarantine_stem or "")
+    writing = writing_of(desk.processed, target.name, arrival.quarantine_stem or "")
+    form = form_of(arrival.key, target.table, target.known, writing)
     case = Case(arrival, current_name(target.head, arrival), form, [])
     for correction, row in found:
         try:
-            record = corrected_record(form, row, correction.cells, correction.raw, header)
+            record = corrected_record(form, row, correction.cells, correction.raw, writing.header)
         except UnfitError as error:
             _refuse(out, correction, "unfit", str(error), row)
         else:

@@ -15,7 +15,7 @@ from penstock.arrivals.known import SourceSchema
 from penstock.arrivals.through import Bench, Job, Through, work_through
 from penstock.clock import iso
 from penstock.errors import AccountingError, BadFileError, FileChangedError
-from penstock.quality import write_quarantine
+from penstock.quality import Writing, write_quarantine
 from penstock.quality.checks import Finding
 from penstock.state import Accounting, Arrival
 from penstock.state.store import Column
@@ -123,7 +123,9 @@ def stage(shop: Workshop, job: Job) -> Prepared:
 def _set_aside(shop: Workshop, arrival: Arrival, done: Through) -> str | None:
     """Write the quarantine file; gives its name, None when there is nothing to say of any row."""
     stem = arrival.name.stem(arrival.attempt)
-    kept = write_quarantine(shop.processed, arrival.table, stem, arrival.key, done.rows, done.first.opened.header)
+    opened = done.first.opened
+    writing = Writing(opened.header, opened.source.dialect)
+    kept = write_quarantine(shop.processed, arrival.table, stem, arrival.key, done.rows, writing)
     if kept.quarantined != done.accounting.quarantined:
         raise AccountingError(
             f"{done.accounting.quarantined} rows were to be quarantined, but {kept.quarantined} were found again",

@@ -256,10 +256,8 @@ class Worker:
         """Commit a group and record it; on a lost race everything of it waits again."""
         own = lease or self._wait_for_lease(name)
         try:
-            staged, ready = len(ready), self._still_valid(name, ready)
-            if len(ready) < staged and needs_lease(table.checks):
-                message = "the files were compared with one that has changed since"
-                raise PlanOutdatedError(message, where=str(name))
+            whole, ready = ready, self._still_valid(name, ready)
+            _assert_comparable(name, table, whole, ready)
             head = table_for(self._catalog, name, ready, self._tags, self._rewrite) if ready else None
             if head is None:
                 self._finish(name, table, ready, summary, started, None)
@@ -372,3 +370,10 @@ class Worker:
             bytes=prepared.arrival.size,
             notes=list(prepared.notes),
         )
+
+
+def _assert_comparable(name: TableName, table: Table, whole: list[Prepared], valid: list[Prepared]) -> None:
+    """Files that are compared with each other were not, when one of the group has changed since."""
+    if len(valid) < len(whole) and needs_lease(table.checks):
+        message = "the files were compared with one that has changed since"
+        raise PlanOutdatedError(message, where=str(name))

@@ -286,9 +286,11 @@ def _copy_sql(work: Work, path: str) -> str:
         f"CAST({identifier(column.name)} AS {column.type}) AS {identifier(column.name)}" for column in work.columns
     )
     select = f"SELECT {columns} FROM ({work.select}) WHERE {_keeping(work)}"
+    query = _with_source(work.source, select, ordered=work.ordered)
+    ids = field_ids_sql(work.columns)
     return (
-        f"COPY ({_with_source(work.source, select, ordered=work.ordered)}) TO {literal(path)} "
-        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {field_ids_sql(work.columns)}, RETURN_STATS)"
+        f"COPY ({query}) TO {literal(path)} "
+        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {ids}, RETURN_STATS)"
     )
 
 

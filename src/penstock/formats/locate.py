@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from penstock.formats.csv import Dialect
+from penstock.formats.dialect import Dialect
 
 _CHUNK = 1 << 20
 _WINDOW = 1 << 16

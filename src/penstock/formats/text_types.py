@@ -85,7 +85,7 @@ def pointed(kind: str, text: str, decimal: str) -> str:
     """A number's text with a decimal point; a point that is no decimal mark makes the number unreadable."""
     if kind != "DOUBLE" or decimal == ".":
         return text
-    return text.translate(str.maketrans({decimal: ".", ".": decimal}))
+    return text.translate(str.maketrans(f"{decimal}.", f".{decimal}"))
 
 
 def pointed_sql(kind: str, text: str, decimal: str) -> str:

@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,22 @@ def meta_name(name: str, columns: list[str]) -> str:
     """How a column of ours is called beside a file's own: `_id`, or `__penstock_id` where the file has an `_id`."""
     short = f"_{name}"
     return short if short not in {column.lower() for column in columns} else f"__penstock_{name}"
+
+
+def json_value(text: str) -> Any:
+    """What JSON text says, every digit of a number kept. Raises ValueError when it is none."""
+    return json.loads(text, parse_float=Decimal)
+
+
+def json_text(value: Any) -> str:
+    """JSON text of what `json_value` gave."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json_text(str(name))}: {json_text(there)}' for name, there in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(json_text, value))}]"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 @dataclass(frozen=True)
@@ -147,9 +164,9 @@ def _read_json(path: Path) -> tuple[list[str], Iterator[dict[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if text.lstrip().startswith("["):
-            records = json.loads(text)
+            records = json_value(text)
         else:
-            records = [json.loads(line) for line in text.split("\n") if line.strip()]
+            records = [json_value(line) for line in text.split("\n") if line.strip()]
     except (UnicodeDecodeError, ValueError) as error:
         raise QuarantineError(f"not JSON: {error}", where=str(path)) from None
     if not all(isinstance(record, dict) for record in records):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from penstock.formats import Dialect
 from penstock.naming import TableName
 from penstock.storage import Zone
 
@@ -33,8 +34,8 @@ CELLS = "cells"
 """Column of the files: the record's cells by column as JSON text; null where it could not be cut into cells."""
 WHOLE = "whole"
 """Column of the files: whether nothing else of the record is in the table, so that all of it can come back."""
-HEADER = b"penstock.header"
-"""Key, in the files' metadata, of the columns of the file that the rows come from."""
+HEADER, DIALECT = b"penstock.header", b"penstock.dialect"
+"""Keys, in the files' metadata, of how the file is written that the rows come from: its columns, and its dialect."""
 BATCH = 2_000
 
 
@@ -51,13 +52,26 @@ class Kept:
     warned: int = 0
 
 
-def write_quarantine(
-    zone: Zone, table: TableName, stem: str, key: str, rows: Iterator[dict[str, Any]], header: Sequence[str] = ()
-) -> Kept:
-    """Write the rows of one attempt on the file `key` as one Parquet file, streamed. No rows, no file.
+@dataclass(frozen=True)
+class Writing:
+    """How a delivered file is written; kept beside its quarantined rows for people who mend records.
 
-    `header` are the file's columns in order; they are kept for people who mend records.
+    Attributes:
+        header: Its columns, in order.
+        dialect: Its dialect, where it is CSV.
     """
+
+    header: tuple[str, ...] = ()
+    dialect: Dialect | None = None
+
+
+NOT_KNOWN = Writing()
+
+
+def write_quarantine(
+    zone: Zone, table: TableName, stem: str, key: str, rows: Iterator[dict[str, Any]], writing: Writing = NOT_KNOWN
+) -> Kept:
+    """Write the rows of one attempt on the file `key` as one Parquet file, streamed. No rows, no file."""
     arrival = stem.rpartition("-")[0]  # without the attempt: a row is called the same, whichever attempt is kept
     count = Counter[str]()
 
@@ -66,7 +80,7 @@ def write_quarantine(
             count[row[FATE]] += 1
             yield {"id": f"{table}/{arrival}-{count.total()}", "table_name": str(table), "file": key, **row}
 
-    _write(zone, quarantine_key(table, stem), known(), header)
+    _write(zone, quarantine_key(table, stem), known(), writing)
     return Kept(count["quarantined"], count["warned"])
 
 
@@ -83,25 +97,28 @@ def rewrite_quarantine(
                 yield {**row, "rule": rule, "column_name": column, "reason": reason}
 
     with pq.ParquetFile(zone.location(quarantine_key(table, old))) as file:
-        _write(zone, quarantine_key(table, new), rows(file), header_of(zone, table, old))
+        _write(zone, quarantine_key(table, new), rows(file), writing_of(zone, table, old))
 
 
-def header_of(zone: Zone, table: TableName, stem: str) -> list[str]:
-    """Columns, in order, of the file whose rows stand in a quarantine file; none when they are not known."""
+def writing_of(zone: Zone, table: TableName, stem: str) -> Writing:
+    """How the file is written whose rows stand in a quarantine file."""
     import pyarrow.parquet as pq
 
     metadata = pq.read_schema(zone.location(quarantine_key(table, stem))).metadata or {}
-    return list(json.loads(metadata.get(HEADER, b"[]")))
+    dialect = json.loads(metadata.get(DIALECT, b"null"))
+    return Writing(tuple(json.loads(metadata.get(HEADER, b"[]"))), Dialect.from_dict(dialect) if dialect else None)
 
 
-def _write(zone: Zone, target: str, rows: Iterator[dict[str, Any]], header: Sequence[str]) -> None:
+def _write(zone: Zone, target: str, rows: Iterator[dict[str, Any]], writing: Writing) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     kinds = {"VARCHAR": pa.string(), "BIGINT": pa.int64()}
     more = [(FATE, pa.string()), (CELLS, pa.string()), (WHOLE, pa.bool_())]
     columns = [*((name, kinds[kind]) for name, kind in QUARANTINE_SCHEMA), *more]
-    schema = pa.schema(columns, {HEADER: json.dumps(list(header)).encode()})
+    dialect = writing.dialect.as_dict() if writing.dialect else None
+    known = {HEADER: json.dumps(list(writing.header)).encode(), DIALECT: json.dumps(dialect).encode()}
+    schema = pa.schema(columns, known)
     batch = list(islice(rows, BATCH))
     if not batch:
         return
