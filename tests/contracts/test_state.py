@@ -335,6 +335,24 @@ def test_requeue_with_a_higher_generation(store: State) -> None:
     assert again.name != done.name
 
 
+def test_quarantined_rows_get_another_file(store: State) -> None:
+    """The file of an arrival's quarantined rows is named anew, or no more, as long as nobody was there before."""
+    record(store, "a", "one")
+    store.arrivals.finish(claim_one(store), "run", Accounting(), "first")
+    (done,) = store.arrivals.find(T)
+    assert store.arrivals.requarantine(done, "second")
+    assert not store.arrivals.requarantine(done, "third")
+    (now,) = store.arrivals.find(T)
+    assert (now.quarantine_stem, now.finished_at, now.run) == ("second", done.finished_at, "run")
+    assert store.arrivals.requarantine(now, None)
+    (bare,) = store.arrivals.find(T)
+    assert bare.quarantine_stem is None
+    store.arrivals.requeue(bare, 1)
+    assert not store.arrivals.requarantine(bare, "fourth")
+    (waiting,) = store.arrivals.find(T)
+    assert waiting.quarantine_stem is None
+
+
 def test_find_chooses(store: State) -> None:
     """Arrivals are found by table, by state, by both, or all."""
     record(store, "a", "one")

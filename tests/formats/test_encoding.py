@@ -11,7 +11,8 @@ from penstock.formats import scan
 from penstock.formats.encoding import decide_encoding
 
 TEXTS = {
-    "French": "titre;prix\nVilla «\xa0Été\xa0»;120\xa0000\xa0€\nréf. 1;1½\nd’été à l’hôtel où naître – œuvre…;3\n",
+    "French": "titre;prix\nVilla «\xa0Été\xa0»;120\xa0000\xa0€\nréf. 1;1½\n"
+    "d\u2019été à l\u2019hôtel où naître \u2013 œuvre…;3\n",
     "Italian": "n;città\n1;Forlì\n2;però\n3;lunedì così più\n",
     "Portuguese": "n;cidade\n1;São Paulo\n2;milhões de corações\n3;À noite, manhã não\n",
     "Spanish": "n;ciudad\n1;Málaga\n2;Logroño\n3;¿Qué? ¡Sí!\n4;güero\n",
@@ -71,7 +72,7 @@ def test_wide_encodings_are_told_by_mark_or_pattern(tmp_path: Path, encoding: st
 
 
 def test_damaged_utf8_is_utf8(tmp_path: Path) -> None:
-    """A few bytes that are not UTF-8 among many letters that are do not change the encoding: their lines are set aside."""
+    """A few bytes that are not UTF-8 among many letters that are do not change the encoding."""
     good = "a,é\n" * 20
     assert _decide(tmp_path, good.encode() + b"b,\xe9\n")[0] == "utf-8"
     assert _decide(tmp_path, b"a,b\n" * 40 + b"b,\xff\xfe\n")[0] == "utf-8"

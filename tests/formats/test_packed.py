@@ -68,7 +68,9 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     end[-6] ^= 1
     for content in (bytes(middle), bytes(end), whole + b"more"):
         path.write_bytes(content)
-        with pytest.raises(BadFileError, match="the compressed file is damaged"):
+        with pytest.raises(
+            BadFileError, match=r"the compressed file is (damaged|followed by bytes that are not compressed)"
+        ):
             decompress(str(path), tmp_path)
 
 

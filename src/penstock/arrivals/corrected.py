@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -145,13 +146,24 @@ def _merged(form: Form, was: Cells, cells: Cells) -> Cells:
 
 
 def _put_json(record: Cells, name: str, cell: Any) -> None:
-    """Take a cell for a JSON record; what was written as text and has not changed keeps its kind."""
-    if name in record and (cell == record[name] or cell == (as_text(record[name]) or None)):
+    """Take a cell for a JSON record; what was written as text and has not changed keeps its kind and its digits."""
+    there = record.get(name)
+    if name in record and (json_text(cell) == json_text(there) or cell == (as_text(there) or None)):
         return
-    if isinstance(cell, str) and not isinstance(record.get(name), str):
+    if isinstance(cell, str) and not isinstance(there, str):
         with contextlib.suppress(ValueError):
             cell = json_value(cell)
-    record[name] = cell
+    if name not in record or json_text(cell) != json_text(_as_exported(there)):
+        record[name] = cell
+
+
+def _as_exported(value: Any) -> Any:
+    """A JSON value as the export writes it: numbers as doubles show them."""
+    if isinstance(value, Decimal):
+        return Decimal(repr(float(value)))
+    if isinstance(value, dict):
+        return {name: _as_exported(there) for name, there in value.items()}
+    return [_as_exported(there) for there in value] if isinstance(value, list) else value
 
 
 def as_text(value: Any) -> str:

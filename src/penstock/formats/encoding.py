@@ -8,6 +8,7 @@ wrongly gives wrong letters in silence, so whatever else they may be is asked fo
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections import Counter
 from pathlib import Path
@@ -74,8 +75,8 @@ def normal_name(name: str, scan: Scan) -> str:
         BadFileError: There is no such encoding.
     """
     try:
+        io.TextIOWrapper(io.BytesIO(), encoding=name)  # raises for codecs that are no text encodings
         found = codecs.lookup(name).name
-        codecs.lookup(name).decode(b"")
     except (LookupError, UnicodeError, ValueError):
         raise BadFileError(
             f'there is no encoding "{name}"', hint="csv.encoding is one of utf-8, utf-16, cp1252, latin-1, cp1250, ..."

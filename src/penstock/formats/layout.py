@@ -150,7 +150,7 @@ def _one_header(header: Record, body: Sequence[list[str]]) -> Choice:
 
 def _is_same(row: Sequence[str], names: Sequence[str]) -> bool:
     """Whether a row is the header again, or nearly."""
-    return sum(cell.strip() == name for cell, name in zip(row, names, strict=True)) * 2 >= len(names)
+    return sum(cell.strip() == name for cell, name in zip(row, names, strict=True)) * 2 > len(names)
 
 
 def _looks_like_a_row(header: Record, why: str) -> BadFileError:
@@ -177,7 +177,7 @@ def _second_header(first: Record, rest: Sequence[Record], body: Sequence[list[st
     if gaps and all(second):
         return "the first line leaves columns without a name of their own, the second names them all"
     if len(others) > 1 and len(others) == len(told):
-        return f"{len(others)} columns are numbers or dates below the second line, and neither line has one there"
+        return f"{len(others)} columns are numbers or dates below them"
     return ""
 
 

@@ -120,12 +120,13 @@ class Patterns:
         bare = rf"[^{d}{q}\r\n]+"
         field = rf"(?:{bare}|{q}(?:[^{q}\r\n]|{q}{q})*{q})?" if q else f"(?:{bare})?"
         wide = rf"(?:{bare}|{q}(?:[^{q}]|{q}{q})*{q})?" if q else field
-        filled, empty = (rf"(?:{bare}|{q}(?:[^{q}]|{q}{q})+{q})", f"(?:{q}{q})?") if q else (f"(?:{bare})", "")
+        filled, empty = (rf"(?:{bare}|{q}(?:[^{q}\r\n]|{q}{q})+{q})", f"(?:{q}{q})?") if q else (f"(?:{bare})", "")
         exact = rf"\A(?:{field}(?:{d}{field}){{{more}}}{end}{blank})*\z"
         several = rf"\A(?:{wide}(?:{d}{wide}){{{more}}}{end}{blank})*\z"
-        few = rf"{wide}(?:{d}{wide}){{0,{more}}}"
-        many = rf"{wide}(?:{d}{wide}){{{more}}}(?:{d}{empty})*{d}{filled}(?:{d}{wide})*"
-        self._by_level = (exact, several, rf"\A(?:(?:{few}|{many}){end})*\z")
+        few = rf"{field}(?:{d}{field}){{0,{more}}}"
+        many = rf"{field}(?:{d}{field}){{{more}}}(?:{d}{empty})*{d}{filled}(?:{d}{field})*"
+        right = rf"{wide}(?:{d}{wide}){{{more}}}"
+        self._by_level = (exact, several, rf"\A(?:(?:{right}|{few}|{many}){end})*\z")
         self._sound = rf"\A(?:{wide}(?:{d}{wide})*{end})*\z"
         self._calm = _calm(d, q, width)
         self.header = b""

@@ -231,14 +231,17 @@ class Records:
         if closed:
             whole = self._whole(taken)
             found = cut(whole.text, self._dialect)
-            cuts = [cut(one.text, self._dialect) for _, one in taken[1:]]
-            alone = [self._fits(one) and not one.stray for one in cuts]
+            alone = [self._is_alone(one.text) for _, one in taken[1:]]
             if self._fits(found) or not (found.damage or any(alone)):
                 return self._judged(number, whole, found, self._swallowed(alone, found))
         elif self._partial and not self._again and next(self._lines, None) is None:
             return None
         self._again.extendleft(reversed(taken[1:]))
         return _damaged(number, line, NOT_CLOSED)
+
+    def _is_alone(self, text: str) -> bool:
+        """Whether a line would be a record without any quote."""
+        return self._dialect.quote not in text and self._fits(cut(text, self._dialect))
 
     def _taken(self, number: int, line: Line) -> tuple[list[tuple[int, Line]], bool]:
         """The lines up to the one that closes the quote, or all that were looked at for it; and whether one does."""
