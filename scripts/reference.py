@@ -367,19 +367,22 @@ def _first_sentence(kind: type) -> str:
 # --- System tables ---------------------------------------------------------------------------
 
 MEANINGS = {
-    "attempts": "How often it was tried.",
     "arrivals": "Number of arrivals whose rows the run brought in.",
-    "bytes": "Size in bytes; of a table, that of its live data files.",
+    "attempts": "How often it was tried.",
     "breaches": "Rows that broke the check; 1 for a file that broke it as a whole.",
     "byte_offset": "Byte of the file at which the record starts, from 0.",
+    "bytes": "Size in bytes; of a table, that of its live data files.",
     "bytes_in": "Bytes of the files that were read.",
     "bytes_out": "Bytes of Parquet written.",
+    "change": "What became of it: `created`, `added`, `widened`, or `decided` by its first value.",
+    "changed": "When the column changed.",
     "check_name": "The check, as it is called or what it says.",
     "checked": "When it was looked at, UTC.",
     "column_name": "Name of the column; in quarantine the one to blame, null when it is no single one.",
     "committed": "When the current snapshot was committed, UTC.",
     "corrected": "The record as it was corrected: JSON, column to cell.",
     "corrections": "Name of the file of corrections.",
+    "data_file": "The data file that holds the row now.",
     "duration_ms": "Milliseconds from start to commit.",
     "ended": "When the last attempt ended, UTC.",
     "error": "Why the run failed; null when it did not.",
@@ -406,13 +409,16 @@ MEANINGS = {
     "rows_quarantined": "Rows set aside in quarantine.",
     "rule": "Name of the rule that set the row aside.",
     "run": "Name of the run; sorts by time.",
+    "schema_id": "Iceberg's number of the schema from then on.",
     "snapshot": "Iceberg's id of the snapshot, as text.",
     "stage": "Whether rows were looked at `before` or `after` the steps.",
     "started": "When it began, UTC.",
     "state": "How far it is: see below.",
     "table_name": "The table, `name` or `layer.name`.",
     "type": "DuckDB's name of the stored type.",
+    "value": "The value that decided; null where no single one did.",
     "version": "SHA-256 of the content, hexadecimal.",
+    "was": "Its type before; null for a new column.",
 }
 
 

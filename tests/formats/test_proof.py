@@ -61,7 +61,9 @@ def test_ragged_and_quoted_files_are_plain_and_read_alike(rows: list[list[str]],
     buffer = io.StringIO(newline="")
     out = writer(buffer, delimiter=delimiter, lineterminator=end)
     out.writerow(["h1", "h2", "h3"])
-    out.writerows(["x", *row[:-1], row[-1] or "y"] for row in rows)
+    for row in rows:
+        cells = ["x", *row[:-1], row[-1] or "y"]
+        out.writerow(cells if len(cells) == 3 else [cell.replace("\n", "-") for cell in cells])
     assert _agrees(buffer.getvalue().encode(), Dialect(delimiter), 3)
 
 
@@ -111,6 +113,10 @@ NOT_PLAIN = [
     ("mark within", b"a,b,c\n1,2,3\n\xef\xbb\xbf4,5,6\n"),
     ("lost character", "a,b,c\n1,\ufffd,3\n".encode()),
     ("the header again", b"a,b,c\n1,2,3\na,b,c\n"),
+    ("the header again at once", b"a,b,c\na,b,c\n"),
+    ("the header again in quotes", b'a,b,c\n1,2,3\n"a","b",c\n'),
+    ("the header again without quotes", b'"a","b","c"\n1,2,3\na,b,c\n'),
+    ("too long over two lines", b'a,b,c\n1,2,3,"x\ny"\n'),
     ("total", b"a,b,c\n1,2,3\nTotal,,3\n"),
     ("blank first line", b"\na,b,c\n1,2,3\n"),
 ]

@@ -51,6 +51,7 @@ ENDINGS = {
     ".xlsm": "excel",
 }
 SAMPLE_RECORDS = 1_000
+MOST_COLUMNS = 10_000
 COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 
 
@@ -138,6 +139,7 @@ def _open_csv(path: Path, key: str, table: Table, known: SourceSchema | None, *,
         reading = detect_dialect(text, facts, declared)
     else:
         reading = verify(text, facts, known.dialect, list(known.columns), declared)
+    _assert_width(reading.names)
     if carefully:
         return _read_one_by_one(path.parent, key, text, reading)
     if reading.proof.plain:
@@ -198,6 +200,7 @@ def _bytes_of(path: str) -> BinaryIO:
 
 def _open_parquet(path: Path, key: str, _table: Table, _known: SourceSchema | None) -> Opened:
     landed = look_into_parquet(str(path))
+    _assert_width(landed.header)
     source = Source(str(path), Dialect(","), len(landed.header), landed.types, landed.scan, landed.rows)
     types = _given(key, landed.header, landed.types, landed.reasons)
     return Opened(source, Delivered(key, landed.header, None), types)
@@ -234,6 +237,14 @@ def _without_rows(key: str, read: Spilled, text: str | None, known: SourceSchema
     source = Source(writer.spilled.path, known.dialect, len(header), ("VARCHAR",) * len(header))
     spilled = replace(read, path=writer.spilled.path)
     return Opened(source, Delivered(key, header, text, remarks=read.remarks), {}, spilled, notes)
+
+
+def _assert_width(names: tuple[str, ...]) -> None:
+    if len(names) > MOST_COLUMNS:
+        raise BadFileError(
+            f"the file has {len(names):,} columns; at most {MOST_COLUMNS:,} are taken in",
+            hint="deliver one line per value instead, with the name in a column of its own",
+        )
 
 
 def _none_readable(spilled: Spilled) -> str:

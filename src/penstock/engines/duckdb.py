@@ -47,6 +47,8 @@ BUFFER_BYTES = 16_000_000
 FETCH = 2_000
 NOTED_ROWS = 20_000
 EXAMPLES = 1_000
+UNDOUBTED, COLUMN_BYTES = 1_000, 280_000
+"""Width that is always tried, and what each column of text costs in memory, its type being read and verified."""
 NOTHING = "CAST(NULL AS BIGINT)"
 UNNOTED = ("dropped", "added", "consumed")
 NOTE = "penstock"
@@ -125,6 +127,7 @@ class DuckDBEngine:
     def write(self, work: Work, path: str) -> Written:
         """Stream what the work keeps into one Parquet file at `path`."""
         faults.reach("engine.write")
+        self._assert_room(work.source)
         try:
             outcome, profile = self._copy(work, path)
         except duckdb.OutOfMemoryException:
@@ -168,14 +171,26 @@ class DuckDBEngine:
         try:
             return self._copy(work, path)
         except duckdb.OutOfMemoryException as error:
-            raise BadFileError(
-                f"{work.source.width:,} columns do not fit into {self._memory} of memory",
-                hint=f"allow more with the environment variable {MEMORY_VARIABLE}, such as {MEMORY_VARIABLE}=2GB",
-            ) from error
+            raise self._too_wide(work.source) from error
         except duckdb.Error as error:
             raise _translated(error) from error
         finally:
             self._connection.execute(f"SET threads={self._threads}")
+
+    def _assert_room(self, source: Source) -> None:
+        """Refuse at once what would only be refused after minutes."""
+        if source.width > UNDOUBTED and all(kind == "VARCHAR" for kind in source.kinds):
+            (limit,) = self._connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+            number, unit = str(limit).split()
+            if source.width * COLUMN_BYTES > float(number) * 1024 ** " KMGT".index(unit[0]):
+                raise self._too_wide(source)
+
+    def _too_wide(self, source: Source) -> BadFileError:
+        enough = f"{MEMORY_VARIABLE}={1 + source.width * COLUMN_BYTES // 1_000_000_000}GB"
+        return BadFileError(
+            f"{source.width:,} columns do not fit into {self._memory} of memory",
+            hint=f"allow more with the environment variable {MEMORY_VARIABLE}, such as {enough}",
+        )
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT over Parquet files."""

@@ -108,7 +108,8 @@ def _sample(path: str, scan: Scan, declared: str | None) -> tuple[Choice, list[L
             break
     whole = next(found, None) is None
     if not any(line.text.strip() for line in lines):
-        raise BadFileError("the file is empty", hint=_EMPTY_HINT)
+        message = "the file is empty" if whole else f"the first {len(lines):,} lines are blank"
+        raise BadFileError(message, hint=_EMPTY_HINT)
     if scan.nul_line is not None and encoding.choice == UTF8:
         nuls = sum("\0" in line.text for line in lines)
         if nuls * 2 > len(lines):

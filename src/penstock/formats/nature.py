@@ -61,10 +61,8 @@ def assert_text(path: str, wanted: str, *, declared: bool = False) -> None:
         if head.startswith(signature) and (signature not in PLAIN or b"\0" in head or _is_binary(head)):
             raise _other(kind_of, wanted, hint)
     if not declared and _is_binary(head):
-        raise BadFileError(
-            f"the file is not {wanted}: its bytes are no text",
-            hint="check what was delivered; if it is text, declare its encoding, such as csv: {encoding: cp1252}",
-        )
+        encoding = "; if it is text, declare its encoding, such as csv: {encoding: cp1252}" if wanted == "CSV" else ""
+        raise BadFileError(f"the file is not {wanted}: its bytes are no text", hint=_HINT + encoding)
 
 
 def _is_binary(head: bytes) -> bool:

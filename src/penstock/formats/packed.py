@@ -63,8 +63,9 @@ def _write(unpacked: Iterator[bytes], target: Path, size: int, growth: int, free
                 out.write(chunk)
     except _DamageError as error:
         target.unlink(missing_ok=True)
+        place = f": at byte {count:,} of the unpacked text, in line {lines:,}" if count else ""
         raise BadFileError(
-            f"the compressed file {error}: at byte {count:,} of the unpacked text, in line {lines:,}",
+            f"the compressed file {error}{place}",
             hint="it did not arrive whole, or was damaged; deliver it again",
         ) from None
     except BadFileError:

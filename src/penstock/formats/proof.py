@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 from penstock.formats.cells import is_total
 from penstock.formats.dialect import UTF8, Dialect
+from penstock.formats.fields import cut
 from penstock.formats.lines import MAX_LINE_BYTES, byte_order_mark
 from penstock.formats.survey import Scan
 
@@ -129,7 +130,33 @@ class Patterns:
         self._by_level = (exact, several, rf"\A(?:(?:{right}|{few}|{many}){end})*\z")
         self._sound = rf"\A(?:{wide}(?:{d}{wide})*{end})*\z"
         self._calm = _calm(d, q, width)
-        self.header = b""
+        self._dialect = dialect
+        self._names: list[str] = []
+        self._starts: tuple[bytes, ...] = ()
+
+    def take_header(self, block: bytes) -> int:
+        """Remember the header, which a block starts with, to know it when it stands there again; gives its length."""
+        line, end, _ = block.partition(self.end)
+        found = cut(line.decode(), self._dialect)
+        if not self._dialect.header or found.damage:
+            return 0
+        self._names = found.fields
+        first, q = self._names[0], self._dialect.quote
+        behind = self._dialect.delimiter.encode() if len(self._names) > 1 else self.end
+        forms = {first, q + first.replace(q, q * 2) + q} if q else {first}
+        self._starts = tuple(form.encode() + behind for form in forms)
+        return len(line + end)
+
+    def repeats_header(self, block: bytes, at: int = 0) -> bool:
+        """Whether the header stands in a block of whole records again, in one that starts at `at` or later."""
+        for first in self._starts:
+            found = at if block.startswith(first, at) else _line_with(first, block, at)
+            while found >= 0:
+                line = block[found : block.find(self.end, found)].decode("utf-8", "replace")
+                if cut(line, self._dialect).fields == self._names:
+                    return True
+                found = _line_with(first, block, found)
+        return False
 
     def is_sound(self, block: bytes) -> bool:
         """Whether quotes are well formed in a block of records of any width, and no line in them looks like one."""
@@ -144,7 +171,7 @@ class Patterns:
 
     def level(self, block: bytes, least: int) -> int:
         """How well a block of whole records is matched; those from `least` on are tried."""
-        if self.header and (block.startswith(self.header) or b"\n" + self.header in block):
+        if self.repeats_header(block):
             return DAMAGED
         for level in range(least, DAMAGED):
             if _matches(block, self._by_level[level]):
@@ -161,6 +188,12 @@ def _calm(d: str, q: str, width: int) -> str:
     bit = rf"(?:[^{q}{d}\n]|{q}{q})*"
     other = rf"(?:{bit}(?:{d}{bit}){{0,{width - 2}}}|{bit}(?:{d}{bit}){{{width},}})"
     return rf"\A(?:[^{q}]+|{q}{part}(?:(?:\n{other})*\n{part})?{q}(?:[^{q}]|\z))*\z"
+
+
+def _line_with(start: bytes, block: bytes, at: int) -> int:
+    """Position of the next line with a start, behind the line at `at`; -1 when there is none."""
+    found = block.find(b"\n" + start, at)
+    return found + 1 if found >= 0 else found
 
 
 def _matches(block: bytes, pattern: str) -> bool:
@@ -187,8 +220,7 @@ def _level(blocks: Iterator[bytes], patterns: Patterns) -> int:
     if not first.endswith(patterns.end):
         first += patterns.end
     least = patterns.level(first, least)
-    patterns.header = first.partition(patterns.end)[0] + patterns.end
-    if first.count(patterns.header) > 1 and b"\n" + patterns.header in first:
+    if least != DAMAGED and patterns.repeats_header(first, patterns.take_header(first)):
         return DAMAGED
     with ThreadPoolExecutor(THREADS) as pool:
         for block in blocks:

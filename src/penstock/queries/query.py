@@ -257,7 +257,8 @@ def _run(call: Callable[[], T], known: Callable[[], list[str]] | None = None) ->
         if known is not None and "Table with name" in text:
             missing = text.split("Table with name ", 1)[1].split(" ", 1)[0]
             names = known()
-            where = did_you_mean(missing, names) or did_you_mean(missing, [name.rpartition(".")[2] for name in names])
+            tails = [tail for name in names if (tail := name.rpartition(".")[2]) != missing]
+            where = did_you_mean(missing, names) or did_you_mean(missing, tails)
             there = ", ".join(names[:12]) or "none yet; run `penstock run`"
             raise QueryError(f'no table "{missing}"{where}', hint=f"tables: {there}") from None
         raise QueryError(text) from None
