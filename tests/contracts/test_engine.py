@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from penstock.engines import FATE, ORDINAL, PLACE, ROW, SOURCE, Engine, Rule, Source, Work, raw_column
-from penstock.errors import BadFileError, ExpressionError
+from penstock.errors import BadFileError, DamagedFileError, ExpressionError
 from penstock.formats import Dialect
 from penstock.state.store import Column
 
@@ -202,11 +202,11 @@ def test_delimiters(engine: Engine, tmp_path: Path, delimiter: str) -> None:
     assert out(tmp_path) == [(1, f"a{delimiter}b"), (2, 'c"d')]
 
 
-@pytest.mark.xfail(strict=True, reason="DuckDB's parser ends the whole file: CSV Parser state machine, invalid state")
-def test_mixed_line_ends(engine: Engine, tmp_path: Path) -> None:
-    """A file that was put together from parts with different line ends is read like any other."""
-    written = engine.write(work(tmp_path, b"x,y\r\n1,a\n2,b\r\n3,c\n"), str(tmp_path / "out.parquet"))
-    assert written.rows_out == 3
+@pytest.mark.parametrize("content", [b"x,y\r\n1,a\n2,b\r\n3,c\n", b'x,y\n1,"a\n2,b\n3,c\n'])
+def test_what_cannot_be_cut_into_records_is_told(engine: Engine, tmp_path: Path, content: bytes) -> None:
+    """Mixed line ends, or a quote that swallows lines: never rows that are lost, but an error that asks for care."""
+    with pytest.raises(DamagedFileError):
+        engine.write(work(tmp_path, content), str(tmp_path / "out.parquet"))
 
 
 PROGRAM = """

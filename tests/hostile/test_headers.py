@@ -31,7 +31,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "python": ("id", "constructor", "__proto__", "__class__", "self", "None", "nan"),
     "control": ("id", "\x1b]0;title\x07", "a\u202eb", "a\u200bb"),
     "normal_forms": ("id", "é", "e\u0301"),
-    "turkish": ("id", "ı", "İ"),
+    "turkish": ("id", "\u0131", "\u0130"),
     "line_end": ("id", "a\nb", "amount"),
     "paths": ("id", "../../etc/passwd", "file:///etc/passwd", "a/b"),
     "inner_space": ("id", "first name", "a\tb"),

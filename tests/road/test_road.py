@@ -203,7 +203,6 @@ def test_snapshots_carry_the_arrivals_and_the_tags_stand_in_the_properties(make_
         (b"", "the file is empty"),
         (b"id,\n1,2\n", "column 2 has no name"),
         (b"id,ID\n1,2\n", 'columns 1 and 2 are both called "ID"'),
-        (b"id\n\xff\xfe\n", "line 2 is not UTF-8"),
     ],
 )
 def test_a_file_that_cannot_become_rows_ends_as_a_dead_letter(make_lake: MakeLake, content: bytes, reason: str) -> None:
