@@ -1,6 +1,6 @@
 """How readers do on polluted CSV files: Penstock, DuckDB's sniffer, DuckDB told how each file is written, clevercsv.
 
-    python benchmarks/dialects.py
+    python benchmarks/dialects.py [--every N]
 
 The files are those of the tests. `perfect`: every row that can be read is right, and what cannot is set aside;
 `flagged`: all that is not right was set aside or carries a warning; `refused`: a clear error; `wrong`: something is
@@ -9,6 +9,7 @@ wrong in silence.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -50,7 +51,9 @@ def measured(files: list[Polluted], reader: Reader, folder: Path) -> tuple[Count
 
 def main() -> None:
     """Print the table."""
-    files = corpus()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, help="take one file in so many (default: %(default)s)")
+    files = corpus()[:: parser.parse_args().every]
     readers: dict[str, Reader] = {"Penstock": ours, "DuckDB sniffer": sniffer, "DuckDB told": told}
     try:
         import clevercsv as _clevercsv  # noqa: F401

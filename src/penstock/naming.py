@@ -97,8 +97,9 @@ def identifier(name: str) -> str:
 
 
 def literal(value: str) -> str:
-    """Quote a text value for SQL."""
-    return "'" + value.replace("'", "''") + "'"
+    """Quote a text value for SQL; the parser takes a NUL for the end of the statement, so it is spelled out."""
+    parts = ["'" + part.replace("'", "''") + "'" for part in value.split("\0")]
+    return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

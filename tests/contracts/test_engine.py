@@ -202,11 +202,10 @@ def test_delimiters(engine: Engine, tmp_path: Path, delimiter: str) -> None:
     assert out(tmp_path) == [(1, f"a{delimiter}b"), (2, 'c"d')]
 
 
-@pytest.mark.parametrize("content", [b"x,y\r\n1,a\n2,b\r\n3,c\n", b'x,y\n1,"a\n2,b\n3,c\n'])
-def test_what_cannot_be_cut_into_records_is_told(engine: Engine, tmp_path: Path, content: bytes) -> None:
-    """Mixed line ends, or a quote that swallows lines: never rows that are lost, but an error that asks for care."""
+def test_what_cannot_be_cut_into_records_is_told(engine: Engine, tmp_path: Path) -> None:
+    """Mixed line ends: not rows that are lost, but an error that asks for reading with care."""
     with pytest.raises(DamagedFileError):
-        engine.write(work(tmp_path, content), str(tmp_path / "out.parquet"))
+        engine.write(work(tmp_path, b"x,y\r\n1,a\n2,b\r\n3,c\n"), str(tmp_path / "out.parquet"))
 
 
 PROGRAM = """

@@ -50,11 +50,11 @@ def test_plain_files_are_not_copied(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99, 0.999999])
 def test_a_file_that_breaks_off_is_refused(tmp_path: Path, kind: str, share: float) -> None:
-    """Wherever it breaks off, nothing of it is taken, and the error says how far it could be read."""
+    """Wherever it breaks off, nothing of it is taken, and the error says how far it could be read, if at all."""
     path = tmp_path / "x.csv.gz"
     content = _packed(kind)
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(BadFileError, match=r"breaks off: at byte [\d,]+ of the unpacked text, in line [\d,]+"):
+    with pytest.raises(BadFileError, match=r"breaks off(: at byte [\d,]+ of the unpacked text, in line [\d,]+)?\n"):
         decompress(str(path), tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["x.csv.gz"]
 

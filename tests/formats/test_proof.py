@@ -114,7 +114,7 @@ NOT_PLAIN = [
     ("lost character", "a,b,c\n1,\ufffd,3\n".encode()),
     ("the header again", b"a,b,c\n1,2,3\na,b,c\n"),
     ("the header again at once", b"a,b,c\na,b,c\n"),
-    ("the header again in quotes", b'a,b,c\n1,2,3\n"a","b",c\n'),
+    ("the header again in quotes", b'a,b,c\n1,2,3\n"a","b","c"\n'),
     ("the header again without quotes", b'"a","b","c"\n1,2,3\na,b,c\n'),
     ("too long over two lines", b'a,b,c\n1,2,3,"x\ny"\n'),
     ("total", b"a,b,c\n1,2,3\nTotal,,3\n"),

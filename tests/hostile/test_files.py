@@ -153,9 +153,6 @@ def test_what_may_not_be_read_is_named(open_lake: Path) -> None:
 
 def _run_as_nobody(lake: Path) -> Any:
     """Run a lake in a process that may not read everything."""
-    for path in (*Path(penstock.__file__).parents, *Path(sys.executable).resolve().parents):
-        if not path.stat().st_mode & 0o001:
-            pytest.skip(f"not possible here: nobody may not enter {path}")
     done = subprocess.run(
         [sys.executable, "-P", "-c", RUN, lake],
         user=NOBODY,
@@ -168,5 +165,7 @@ def _run_as_nobody(lake: Path) -> Any:
         timeout=60,
         check=False,
     )
+    if "No module named" in done.stderr:
+        pytest.skip("not possible here: nobody may not read the program itself")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

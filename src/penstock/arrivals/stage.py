@@ -88,10 +88,10 @@ def stage(shop: Workshop, job: Job) -> Prepared:
         FileChangedError: The file is no longer the version that was recorded.
     """
     arrival, known = job.arrival, job.known
-    _assert_unchanged(shop, arrival)
     staging = shop.processed.staging(_data_key(arrival))
     with _scratch(shop, arrival) as link:
         try:
+            _assert_unchanged(shop, arrival)
             done = work_through(shop.bench, job, link, staging)
             stem = _set_aside(shop, arrival, done)
             _assert_unchanged(shop, arrival)

@@ -15,7 +15,7 @@ from penstock.formats import is_type
 from penstock.naming import identifier, literal
 from penstock.steps.check_values import NUMBERS, WORDS, family
 from penstock.steps.frame import Field, Frame
-from penstock.steps.reading import CLOCK, exact_text, refuse, text_literal
+from penstock.steps.reading import CLOCK, exact_text, refuse
 from penstock.steps.rows import OUTCOME
 from penstock.steps.texts import distinct
 
@@ -60,7 +60,7 @@ def value_of(kind: str, value: Any) -> str | None:
     if reader is None or not reader(kind, value):
         return None
     text = value if isinstance(value, str) else str(value).lower()
-    return f"CAST({text_literal(text)} AS {kind})"
+    return f"CAST({literal(text)} AS {kind})"
 
 
 def _range(kind: str) -> tuple[Decimal, Decimal, int]:
@@ -137,7 +137,7 @@ def _map(frame: Frame, name: str, rule: Map) -> Frame:
 
 
 def _key(known: str, rule: Map) -> str:
-    return f"lower({text_literal(known)})" if rule.ignore_case else text_literal(known)
+    return f"lower({literal(known)})" if rule.ignore_case else literal(known)
 
 
 def _kind_of(values: list[Any], kind: str) -> str:

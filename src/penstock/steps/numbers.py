@@ -10,7 +10,7 @@ import re
 from penstock.declaration import ParseRule
 from penstock.naming import literal
 from penstock.steps.frame import Field, Frame
-from penstock.steps.reading import TEXT, Reading, plain_reading, refusal, text_literal, trimmed_sql
+from penstock.steps.reading import TEXT, Reading, plain_reading, refusal, trimmed_sql
 from penstock.steps.rows import BLANKS, OUTCOME
 
 BODY = "__penstock_body"
@@ -45,12 +45,12 @@ def _without_units(units: list[str]) -> str:
     """SQL for the text without the unit after or before it; a sign may stand before a unit."""
     cases = ""
     for unit in sorted(units, key=len, reverse=True):
-        cases += f" WHEN suffix({TEXT}, {text_literal(unit)}) THEN left({TEXT}, -{len(unit)})"
+        cases += f" WHEN suffix({TEXT}, {literal(unit)}) THEN left({TEXT}, -{len(unit)})"
     for unit in sorted((unit for unit in units if not unit[-1].isdigit()), key=len, reverse=True):
-        cases += f" WHEN prefix({TEXT}, {text_literal(unit)}) THEN right({TEXT}, -{len(unit)})"
+        cases += f" WHEN prefix({TEXT}, {literal(unit)}) THEN right({TEXT}, -{len(unit)})"
         for sign in "-+":
             rest = f"ltrim(right({TEXT}, -{len(unit) + 1}), {BLANKS})"
-            cases += f" WHEN prefix({TEXT}, {text_literal(sign + unit)}) THEN '{sign}' || {rest}"
+            cases += f" WHEN prefix({TEXT}, {literal(sign + unit)}) THEN '{sign}' || {rest}"
     return f"CASE{cases} ELSE {TEXT} END"
 
 

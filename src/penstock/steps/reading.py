@@ -62,15 +62,9 @@ def trimmed_sql(text: str) -> str:
     return f"(CASE WHEN {plain} THEN {text} WHEN {ends} THEN trim({text}, {BLANKS}) ELSE {text} END)"
 
 
-def text_literal(value: str) -> str:
-    """Quote a text for SQL; the parser takes a NUL for the end of the statement, so it is spelled out."""
-    parts = [literal(part) for part in value.split("\0")]
-    return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
-
-
 def word_list(words: Iterable[str]) -> str:
     """Quote words for `IN`, in lower case as the engine writes it."""
-    return f"({', '.join(f'lower({text_literal(word)})' for word in words)})"
+    return f"({', '.join(f'lower({literal(word)})' for word in words)})"
 
 
 def plain_reading(kind: str, text: str) -> Reading:

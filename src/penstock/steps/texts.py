@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 from penstock.declaration import Extract, Hash, Mask, Replace, Split
 from penstock.errors import BadFileError
-from penstock.naming import identifier
+from penstock.naming import identifier, literal
 from penstock.steps.check_values import WORDS, family
 from penstock.steps.frame import Field, Frame
-from penstock.steps.reading import exact_text, refuse, text_literal, trimmed_sql
+from penstock.steps.reading import exact_text, refuse, trimmed_sql
 from penstock.steps.rows import OUTCOME
 
 Change = Callable[[str], str]
@@ -45,7 +45,7 @@ def replace_matches(frame: Frame, rules: dict[str, Replace]) -> Frame:
 
 
 def _replaced(rule: Replace) -> Change:
-    pattern, by = text_literal(rule.pattern), text_literal(rule.by)
+    pattern, by = literal(rule.pattern), literal(rule.by)
     return lambda column: f"regexp_replace({column}, {pattern}, {by}, 'g')"
 
 
@@ -58,7 +58,7 @@ def mask(frame: Frame, wanted: list[str] | dict[str, Mask]) -> Frame:
 
 
 def _masked(rule: Mask) -> Change:
-    char, shown = text_literal(rule.char), rule.keep_first + rule.keep_last
+    char, shown = literal(rule.char), rule.keep_first + rule.keep_last
 
     def change(column: str) -> str:
         hidden = f"repeat({char}, length({column}) - {shown})"
@@ -82,7 +82,7 @@ def hash_values(frame: Frame, wanted: list[str] | Hash) -> Frame:
         if text is None:
             message = f'{frame.place}: "{field.name}" holds {kind}, which has no one text to hash'
             raise BadFileError(message, hint="derive a text from it before")
-        salted = f"{text_literal(salt)} || {text}" if salt else text
+        salted = f"{literal(salt)} || {text}" if salt else text
         new.append((dataclasses.replace(field, type="VARCHAR", cell=None), f"sha256({salted})"))
     return frame.with_fields(new)
 
@@ -90,7 +90,7 @@ def hash_values(frame: Frame, wanted: list[str] | Hash) -> Frame:
 def extract(frame: Frame, declared: Extract) -> Frame:
     """Take the groups of a regular expression's first match into columns."""
     field, column = _source(frame, declared.column, declared.into)
-    pattern = text_literal(declared.pattern)
+    pattern = literal(declared.pattern)
     groups = [f"g{at}" for at in range(len(declared.into))]
     parts = frame.with_field(Field(OUTCOME, None), f"regexp_extract({column}, {pattern}, {groups})")
     something = " ".join(f"WHEN {OUTCOME}.{group} <> '' THEN false" for group in groups)
@@ -105,7 +105,7 @@ def split(frame: Frame, declared: Split) -> Frame:
     """Cut a text at a separator, into a list or into columns; an empty part is null."""
     into = [declared.into] if isinstance(declared.into, str) else declared.into
     field, column = _source(frame, declared.column, into)
-    cut = f"string_split({column}, {text_literal(declared.on)})"
+    cut = f"string_split({column}, {literal(declared.on)})"
     if isinstance(declared.into, str):
         return frame.with_field(
             Field(declared.into, "VARCHAR[]", None, field.origin), f"list_transform({cut}, lambda x: nullif(x, ''))"
