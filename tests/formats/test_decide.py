@@ -109,6 +109,8 @@ REFUSED = [
     ("a,b,A\n1,2,3\n", 'line 1: columns 1 and 3 are both called "A" (column 1 as "a")'),
     ("a,b\n1,2,3\n4,5,6\n7,8,9\n", 'line 1 has 2 fields, but 3 of the 3 records below it have 3 with ",": "a | b"'),
     ("x,y;z\na,b;c\nd,e;f\ng,h;i\n", "the delimiter may be comma (2 fields) or semicolon (2 fields): both fit"),
+    ("a,b\nx\ny\nz\n", "line 1 has 2 names with comma, but most records have one field"),
+    ("a\x1b[2J,b,a\x1b[2J\n1,2,3\n", 'line 1: columns 1 and 3 are both called "a·[2J"'),
     ("a,__penstock_x\n1,2\n", 'line 1: the name "__penstock_x" is taken by the system'),
     ("", "the file is empty"),
     ("\ufeff\n \n", "the file is empty"),

@@ -204,7 +204,9 @@ class DuckDBEngine:
         """The rows that some rules set aside, in file order."""
         wanted = ", ".join(str(rule) for rule in rules)
         facts = ", ".join([ORDINAL, FATE, *PLACE, ROW])
-        select = f"SELECT {facts}, [{_cells(work)}] FROM ({work.select}) WHERE {FATE} IN ({wanted}) ORDER BY {ORDINAL}"
+        select = f"SELECT {facts}, [{_cells(work)}] FROM ({work.select}) WHERE {FATE} IN ({wanted})"
+        if work.ordered:  # what compares rows may reorder them
+            select += f" ORDER BY {ORDINAL}"
         sql = _with_source(work.source, select, ordered=True)
         self._connection.execute("SET preserve_insertion_order=true")
         try:

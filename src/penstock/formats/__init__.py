@@ -2,9 +2,10 @@
 
 from penstock.formats.careful import first_records, read_carefully
 from penstock.formats.csv import detect, missing_column, open_records, read_head, read_header
-from penstock.formats.decide import Reading, detect_dialect, verify
+from penstock.formats.decide import Reading, detect_dialect
 from penstock.formats.dialect import RESERVED, Choice, Dialect
 from penstock.formats.infer import NO_VALUE, Inferred, deciding_values, infer_from_sample, narrowest
+from penstock.formats.later import verify
 from penstock.formats.locate import Located, cut, locate_offsets, locate_records
 from penstock.formats.packed import decompress
 from penstock.formats.proof import Proof, prove

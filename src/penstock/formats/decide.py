@@ -1,4 +1,4 @@
-"""Deciding how a CSV file is written, and verifying that a later file is written as its table's files are.
+"""Deciding how a CSV file is written.
 
 A wrong guess is worse than a refusal. What is declared is never overridden; what fits about equally well in two ways is
 refused with the request to declare it.
@@ -14,7 +14,7 @@ from typing import Any
 from penstock.errors import BadFileError
 from penstock.formats.dialect import DECLARED, UTF8, Choice, Dialect, word
 from penstock.formats.encoding import decide_encoding
-from penstock.formats.header import check_names, names_of, read_names
+from penstock.formats.header import check_names, names_of
 from penstock.formats.layout import find_comment, find_decimal, find_header, find_trailing, without_comments
 from penstock.formats.lines import Line, encoding_words, read_lines
 from penstock.formats.proof import Proof, prove
@@ -25,7 +25,6 @@ from penstock.formats.survey import Scan
 SAMPLE_LINES = 3_000
 SAMPLE_BYTES = 2_000_000
 CHECKED_RECORDS = 1_000
-KNOWN_SHARE = 0.8
 _EMPTY_HINT = "a CSV file starts with a line of column names; deliver the file again"
 
 
@@ -59,7 +58,7 @@ def detect_dialect(path: str, scan: Scan, declared: Mapping[str, Any] | None = N
         BadFileError: It is empty, no text, or nothing tells how it is written.
     """
     told = {key: value for key, value in (declared or {}).items() if value is not None}
-    encoding, lines, whole = _sample(path, scan, told.get("encoding"))
+    encoding, lines, whole = sample(path, scan, told.get("encoding"))
     base = Dialect(",", encoding=encoding.choice, comment=told.get("comment", ""), nulls=tuple(told.get("nulls", ())))
     skipped = lines[told.get("skip", 0) :] if "skip" in told else lines
     ranked = candidates(skipped, base, told, whole=whole)
@@ -93,7 +92,7 @@ def detect_dialect(path: str, scan: Scan, declared: Mapping[str, Any] | None = N
     return _decided(path, scan, replace(dialect, names=() if count else names), names, found, evidence, told)
 
 
-def _sample(path: str, scan: Scan, declared: str | None) -> tuple[Choice, list[Line], bool]:
+def sample(path: str, scan: Scan, declared: str | None) -> tuple[Choice, list[Line], bool]:
     """The encoding, the first lines, and whether they are all."""
     if scan.blank and scan.nul_line is None:
         raise BadFileError("the file is empty", hint=_EMPTY_HINT)
@@ -148,12 +147,24 @@ def _chosen(ranked: Sequence[Candidate], told: Mapping[str, Any]) -> Candidate:
 
 
 def _one_column(ranked: Sequence[Candidate]) -> Candidate:
-    """A file of one column: read with a delimiter that does not occur, so that every line is one value."""
+    """A file of one column: read with a delimiter that does not occur, so that every line is one value.
+
+    Raises:
+        BadFileError: The first line has several names, however few fields the others have.
+    """
+    usual = [found for found in ranked if found.dialect.delimiter in USUAL]
+    for found in usual:
+        first = next((record for record in found.records if not record.damage), None)
+        if first is not None and len(first.fields) > 1 and all(name.strip() for name in first.fields):
+            raise BadFileError(
+                f"line {first.line} has {len(first.fields)} names with {word(found.dialect.delimiter)}, but most "
+                "records have one field",
+                hint="correct the header; or declare how the file is written: csv: {delimiter, skip, header, columns}",
+            )
 
     def uses(found: Candidate) -> int:
         return sum(len(record.fields) > 1 for record in found.records)
 
-    usual = [found for found in ranked if found.dialect.delimiter in USUAL]
     return min(usual, key=lambda found: (uses(found), USUAL.index(found.dialect.delimiter)))
 
 
@@ -218,7 +229,7 @@ def _notes(dialect: Dialect) -> tuple[str, ...]:
     notes = []
     encoding, skip, header = dialect.why("encoding"), dialect.why("skip"), dialect.why("header")
     if encoding and encoding.value is not None:
-        notes.append(_guessed(encoding))
+        notes.append(guessed(encoding))
     if skip and skip.reason != DECLARED and skip.value:
         notes.append(f'{dialect.skip} lines before the header were passed over, the first is "{skip.value}"')
     if header and header.reason != DECLARED and dialect.header > 1:
@@ -226,75 +237,7 @@ def _notes(dialect: Dialect) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _guessed(encoding: Choice) -> str:
+def guessed(encoding: Choice) -> str:
+    """Say that an encoding was guessed."""
     words = encoding_words(encoding.choice)
     return f"read as {words}: {encoding.reason}; declare csv.encoding if letters are wrong"
-
-
-def verify(
-    path: str, scan: Scan, known: Dialect, names: Sequence[str], declared: Mapping[str, Any] | None = None
-) -> Reading:
-    """Verify that a later file of a table is written as its files are; else find out how it is written.
-
-    Raises:
-        BadFileError: However it is read, it has none of the table's columns, or too few of them.
-    """
-    told = {key: value for key, value in (declared or {}).items() if value is not None}
-    encoding, lines, whole = _sample(path, scan, told.get("encoding"))
-    wanted = {name.lower() for name in names}
-    same = replace(known, encoding=encoding.choice)
-    found, error = _read_as(path, lines, same, whole=whole)
-    if found and wanted & {name.lower() for name in found}:
-        notes = (_guessed(encoding),) if encoding.value is not None else ()
-        return Reading(same, found, notes, prove(path, scan, same, len(found)))
-    try:
-        fresh = detect_dialect(path, scan, declared)
-    except BadFileError as other:
-        raise _foreign(names, found, known, error or other) from None
-    covered = wanted & {name.lower() for name in fresh.names}
-    if len(covered) < KNOWN_SHARE * len(wanted):
-        raise _foreign(names, found or fresh.names, known, error)
-    return replace(fresh, notes=(*fresh.notes, *_differences(known, fresh.dialect)))
-
-
-def _read_as(
-    path: str, lines: Sequence[Line], dialect: Dialect, *, whole: bool
-) -> tuple[tuple[str, ...], BadFileError | None]:
-    """The names that a dialect reads, none when it does not fit; and what is wrong with the header."""
-    try:
-        names = read_names(path, dialect)
-    except BadFileError as error:
-        return (), error
-    records = Records(lines, dialect, len(names), partial=not whole)
-    records.header()
-    found = list(islice(records, CHECKED_RECORDS))
-    sound = sum(not record.damage for record in found)
-    fits = sound >= BODY_SHARE * len(found) or (len(names) > 1 and sound > 0)
-    return names if fits else (), None
-
-
-def _foreign(names: Sequence[str], found: Sequence[str], known: Dialect, error: BadFileError | None) -> BadFileError:
-    if error is not None and not found:
-        return error
-    shown = f"; found {', '.join(found)}" if found else ""
-    return BadFileError(
-        f"line {known.skip + 1} has none of the table's columns ({', '.join(names)}){shown}",
-        hint=f'the table\'s files have the delimiter "{known.delimiter}" and start with a line of column names',
-    )
-
-
-def _differences(known: Dialect, fresh: Dialect) -> list[str]:
-    """What is different about how a file is written, for people."""
-    pairs = (
-        ("delimiter", known.delimiter, fresh.delimiter),
-        ("quote", known.quote, fresh.quote),
-        ("escape", known.escape, fresh.escape),
-        ("comment", known.comment, fresh.comment),
-        ("number of lines before the header", str(known.skip), str(fresh.skip)),
-        ("number of header lines", str(known.header), str(fresh.header)),
-    )
-    return [f"read with the {what} {_quoted(new)} instead of {_quoted(old)}" for what, old, new in pairs if old != new]
-
-
-def _quoted(mark: str) -> str:
-    return f'"{mark}"' if mark else "none"

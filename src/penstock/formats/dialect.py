@@ -35,6 +35,15 @@ def word(mark: str) -> str:
     return WORDS.get(mark, f'"{mark}"')
 
 
+SHOWN = 60
+
+
+def shown(text: str, most: int = SHOWN) -> str:
+    """A text of the file for people: shortened, with a dot for every character that would not be seen."""
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(char if char.isprintable() else "·" for char in text)
+
+
 @dataclass(frozen=True)
 class Choice:
     """Why one choice was made.

@@ -14,7 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 from penstock.errors import BadFileError
-from penstock.formats.dialect import DECLARED, UTF8, Choice
+from penstock.formats.dialect import DECLARED, UTF8, Choice, shown
 from penstock.formats.lines import CHUNK_BYTES, encoding_words, read_lines
 from penstock.formats.survey import Scan
 
@@ -116,7 +116,7 @@ def _narrow_encoding(path: str, scan: Scan) -> Choice:
         if tally.looked_at >= LOOKED_AT:
             break
     at, value = scan.bad_line, f"0x{scan.bad_byte:02X}"
-    if tally.sequences > tally.bad_lines:
+    if tally.sequences > tally.bad_lines and tally.bad_lines * 2 < tally.lines:
         reason = f"{tally.sequences:,} characters are valid UTF-8; {tally.bad_lines:,} lines hold bytes that are not"
         return Choice("encoding", UTF8, reason, at, value)
     if tally.reads_western():
@@ -155,7 +155,7 @@ class _Tally:
         self._foreign |= "\ufffd" in western
         if not left.isascii():
             self.bad_lines += 1
-            self.example = self.example or western.strip()[:80]
+            self.example = self.example or shown(western.strip())
         for char in western:
             if not char.isascii() and char not in WESTERN:
                 self._signs[char] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penstock.errors import BadFileError
-from penstock.formats.dialect import RESERVED, Dialect
+from penstock.formats.dialect import RESERVED, Dialect, shown
 from penstock.formats.records import Record, Records
 
 HINT = "give every column a name of its own, or declare the names: csv: {header: 0, skip: %d, columns: [...]}"
@@ -58,11 +58,11 @@ def check_names(names: Sequence[str], line: int, hint: str) -> None:
         if not name:
             raise BadFileError(f"line {line}: column {at} has no name", hint=hint)
         if name.lower().startswith(RESERVED):
-            message = f'line {line}: the name "{name}" is taken by the system'
+            message = f'line {line}: the name "{shown(name)}" is taken by the system'
             raise BadFileError(message, hint=f"names must not start with {RESERVED}")
         if name.lower() in seen:
             first = seen[name.lower()]
-            same = "" if names[first - 1] == name else f' (column {first} as "{names[first - 1]}")'
-            message = f'line {line}: columns {first} and {at} are both called "{name}"{same}'
+            same = "" if names[first - 1] == name else f' (column {first} as "{shown(names[first - 1])}")'
+            message = f'line {line}: columns {first} and {at} are both called "{shown(name)}"{same}'
             raise BadFileError(message, hint=f"names must differ by more than upper and lower case; {hint}")
         seen[name.lower()] = at

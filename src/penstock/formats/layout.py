@@ -12,14 +12,13 @@ from typing import Any
 
 from penstock.errors import BadFileError
 from penstock.formats.cells import NULL_WORDS, all_values, is_decimal_comma, is_decimal_point, is_padded, is_value
-from penstock.formats.dialect import DECLARED, Choice
+from penstock.formats.dialect import DECLARED, Choice, shown
 from penstock.formats.lines import Line
 from penstock.formats.records import Record
 from penstock.formats.sniff import BODY_SHARE, Candidate
 
 COMMENTS = ("#", "//", ";", "%", "--", "*")
 YEARS = range(1800, 2200)
-SHOWN = 60
 FEW_NAMES = 3
 
 
@@ -35,7 +34,7 @@ def find_comment(lines: Sequence[Line], found: Candidate) -> Choice | None:
         if marked and found.width > 1 and not any(len(record.fields) == found.width for record in marked):
             if len(mark) == 1 and mark not in "#;" and not any(number < header for number in at):
                 continue  # a star or a percent sign may well start a damaged row
-            value = lines[at[0] - 1].text[:SHOWN]
+            value = shown(lines[at[0] - 1].text)
             return Choice(
                 "comment", mark, f"{len(at):,} of the first lines start with it and are no records", at[0], value
             )
@@ -95,8 +94,7 @@ def find_header(
 
 
 def _shown(record: Record) -> str:
-    text = record.raw or " | ".join(record.fields)
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return shown(record.raw or " | ".join(record.fields))
 
 
 def _header_at(found: Candidate, records: Sequence[Record], width: int, *, trailing: bool) -> int:
@@ -135,16 +133,16 @@ def _one_header(header: Record, body: Sequence[list[str]]) -> Choice:
     columns = list(zip(*body, strict=True))
     for name, column in zip(names, columns, strict=False):
         if not is_value(name) and name and all_values(column):
-            reason = f'"{name}" is none of the numbers, dates or times below it'
+            reason = f'"{shown(name)}" is none of the numbers, dates or times below it'
             return Choice("header", "1", reason, header.line, _shown(header))
     years = [int(name) in YEARS for name in names if name.isdecimal()]
     values = [name for name in names if is_value(name)]
     if values and not (years and all(years) and len(years) == len(values) and len(years) < len(names)):
-        raise _looks_like_a_row(header, f'"{values[0]}" is a value, not a name')
+        raise _looks_like_a_row(header, f'"{shown(values[0])}" is a value, not a name')
     for name, column in zip(names, columns, strict=False):
         rows = [at for at, cell in enumerate(column) if cell.strip() == name and not _is_same(body[at], names)]
         if name and rows:
-            raise _looks_like_a_row(header, f'"{name}" stands in the same column again')
+            raise _looks_like_a_row(header, f'"{shown(name)}" stands in the same column again')
     return Choice("header", "1", "the first line names the columns", header.line, _shown(header))
 
 

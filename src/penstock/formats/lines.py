@@ -118,10 +118,12 @@ def _overlong(file: BinaryIO, start: bytes, encoding: str, offset: int, size: in
 
 def block_lines(block: bytes, encoding: str, offset: int) -> Iterator[Line]:
     """The lines of a block that ends with a line end or with the file."""
-    pairs = block.count(b"\r\n")
-    if block.count(b"\r") != pairs or pairs not in {0, block.count(b"\n")}:
+    pairs, feeds, returns = block.count(b"\r\n"), block.count(b"\n"), block.count(b"\r")
+    kinds = [(pairs, b"\r\n"), (feeds - pairs, b"\n"), (returns - pairs, b"\r")]
+    ends = [end for count, end in kinds if count]
+    if len(ends) > 1:
         return _mixed_lines(block, encoding, offset)
-    end = b"\r\n" if pairs else b"\n"
+    end = ends[0] if ends else b"\n"
     raws = block.split(end)
     try:
         texts = block.decode(encoding).split(end.decode())
