@@ -22,6 +22,8 @@ def test_help_lists_every_command_in_the_order_of_use() -> None:
         "query",
         "tables",
         "show",
+        "why",
+        "quarantine",
         "status",
         "runs",
         "logs",

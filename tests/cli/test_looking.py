@@ -66,6 +66,7 @@ def test_show_gives_types_with_their_reasons(filled: Path) -> None:
         "committed",
         "snapshot",
         "columns",
+        "checks",
         "source",
         "snapshots",
     }
@@ -103,6 +104,7 @@ def test_status_counts_files_by_state(make: Make) -> None:
         "dead": 1,
         "rows": 1,
         "quarantined": 1,
+        "warned": 0,
     }
     assert returns["committed"] is None
     assert facts["lake"] == "shop"
@@ -130,8 +132,10 @@ def test_runs_json_has_exactly_the_documented_fields(filled: Path) -> None:
         "state",
         "rows_in",
         "rows_out",
+        "rows_added",
         "rows_dropped",
         "rows_quarantined",
+        "warnings",
         "bytes_in",
         "bytes_out",
         "started",

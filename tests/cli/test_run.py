@@ -68,14 +68,17 @@ def test_run_json_has_the_documented_fields(make: Make) -> None:
     account = {
         "rows_in": 2,
         "rows_out": 1,
+        "rows_added": 0,
         "rows_dropped": {"require customer": 1},
         "rows_quarantined": 0,
+        "warnings": {},
         "bytes_in": 19,
     }
     assert facts == {
         "files": 1,
         **account,
         "tables": [{"table": "orders", "files": 1, **account}],
+        "checks": [],
         "dead": [],
         "notes": [],
         "growing": [],

@@ -25,19 +25,12 @@ def flipped(content: bytes, at: int, count: int = 20) -> bytes:
     return content[:at] + bytes(byte ^ 0x5A for byte in content[at : at + count]) + content[at + count :]
 
 
-def gzip_bomb(megabytes: int) -> Callable[[Path], None]:
-    """What makes a gzip file of zeros behind a header."""
-
-    def make(path: Path) -> None:
-        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-        zeros = bytes(1_000_000)
-        with path.open("wb") as out:
-            out.write(packer.compress(HEAD))
-            for _ in range(megabytes):
-                out.write(packer.compress(zeros))
-            out.write(packer.flush())
-
-    return make
+def gzip_bomb(path: Path) -> None:
+    """Make a gzip file of 10 GB of zeros behind a header; its check sum, which nobody gets to, is wrong."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    start = packer.compress(HEAD) + packer.flush(zlib.Z_FULL_FLUSH)
+    zeros = packer.compress(bytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)  # each block stands alone: repeat it
+    path.write_bytes(start + zeros * 10_000 + packer.flush())
 
 
 def nested_bomb() -> bytes:

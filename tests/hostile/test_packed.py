@@ -119,11 +119,6 @@ CASES = {
     ),
     "pq_no_rows": pq(packs.parquet(pa.table({"id": pa.array([], pa.int64())}))),
 }
-BOMBS = {
-    "gz_bomb": Case(packs.gzip_bomb(10_000), key="bad.csv.gz"),
-    "json_bomb": Case(packs.gzip_bomb(10_000), key="bad.json.gz"),
-    "xlsx_bomb": Case(lambda path: path.write_bytes(packs.sheet_bomb()) and None, key="bad.xlsx"),
-}
 
 
 @pytest.fixture(scope="module")

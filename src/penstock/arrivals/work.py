@@ -366,7 +366,7 @@ class Worker:
             rows_dropped=figures.dropped,
             rows_quarantined=figures.quarantined,
             rows_added=figures.added,
-            warnings=sum(figures.warned.values()),
+            warnings=figures.warned,
             bytes=prepared.arrival.size,
             notes=list(prepared.notes),
         )

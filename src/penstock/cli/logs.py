@@ -83,6 +83,8 @@ def told(event: dict[str, Any]) -> str:
 def _finished(event: dict[str, Any]) -> str:
     dropped = sum(event.get("rows_dropped", {}).values())
     parts = [f"{counted(event['rows_in'], 'row')} in"]
+    if event.get("rows_added"):
+        parts.append(f"{event['rows_added']:,} added")
     if event["rows_out"]:
         parts.append(f"{event['rows_out']:,} out")
     if dropped:

@@ -109,7 +109,7 @@ class Report:
         """Print the report for people."""
         err = session.json
         for name, figures in self.summary.accounts.items():
-            _sayfacts_of_account(str(name), self.summary.files.get(name, 0), figures, err=err)
+            _say_account(str(name), self.summary.files.get(name, 0), figures, err=err)
         self._say_checks(err=err)
         self._say_files(err=err)
         output.say(self._closing(), err=err)
@@ -168,15 +168,18 @@ def _all_held(held: int) -> str:
 
 def _flow(figures: Accounting) -> str:
     dropped = sum(figures.dropped.values())
+    added = f", {figures.added:,} added" if figures.added else ""
     return (
-        f"{counted(figures.rows_in, 'row')} in: {figures.rows_out:,} out, {dropped:,} dropped, "
+        f"{counted(figures.rows_in, 'row')} in{added}: {figures.rows_out:,} out, {dropped:,} dropped, "
         f"{figures.quarantined:,} quarantined"
     )
 
 
-def _sayfacts_of_account(table: str, files: int, figures: Accounting, *, err: bool) -> None:
-    """One line per place that rows went to; the lines below the first one add up to it."""
-    lines = [(figures.rows_in, f"rows in, from {counted(files, 'file')}"), (figures.rows_out, "out")]
+def _say_account(table: str, files: int, figures: Accounting, *, err: bool) -> None:
+    """One line per place that rows came from and went to; those that came add up to those that went."""
+    lines = [(figures.rows_in, f"rows in, from {counted(files, 'file')}")]
+    lines += [(figures.added, "added by steps")] if figures.added else []
+    lines += [(figures.rows_out, "out")]
     lines += [(count, f"dropped: {printable(rule)}") for rule, count in figures.dropped.items()]
     lines += [(figures.quarantined, "quarantined")] if figures.quarantined else []
     width = max(len(f"{count:,}") for count, _ in lines)

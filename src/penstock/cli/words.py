@@ -61,8 +61,10 @@ def facts_of_account(figures: Accounting) -> dict[str, Any]:
     return {
         "rows_in": figures.rows_in,
         "rows_out": figures.rows_out,
+        "rows_added": figures.added,
         "rows_dropped": figures.dropped,
         "rows_quarantined": figures.quarantined,
+        "warnings": figures.warned,
         "bytes_in": figures.bytes_in,
         "bytes_out": figures.bytes_out,
     }

@@ -79,9 +79,9 @@ class _Mender:
         if (self._quote and self._quote in before) or (header and not self._patterns.is_sound(header)):
             return None
         self._keep(before + header, out)
+        self._patterns.take_header(header)
         for block in _blocks(file, self._quote):
-            again = bool(header) and b"\n" + header in b"\n" + block
-            if again or not self._take(block, out) or self._left_out > MOST_DAMAGED:
+            if self._patterns.repeats_header(block) or not self._take(block, out) or self._left_out > MOST_DAMAGED:
                 return None
         return Mended(copy, Gaps(tuple(self._starts), tuple(self._missing)))
 

@@ -105,8 +105,9 @@ def _opened(path: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise BadFileError(f"the file's footer is damaged: {reason}", hint="deliver it again, whole") from None
+        first = str(error).strip().split("\n", 1)[0]
+        reason = "" if "thrift" in first.lower() else f": {first}"
+        raise BadFileError(f"the file's footer is damaged{reason}", hint="deliver it again, whole") from None
 
 
 def _assert_names(header: tuple[str, ...]) -> None:
