@@ -8,7 +8,7 @@ import pytest
 
 from penstock.errors import BadFileError
 from penstock.formats import scan
-from penstock.formats.encoding import decide_encoding
+from penstock.formats.csv.encoding import decide_encoding
 
 TEXTS = {
     "French": "titre;prix\nVilla «\xa0Été\xa0»;120\xa0000\xa0€\nréf. 1;1½\n"

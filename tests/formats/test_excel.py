@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from penstock.errors import BadFileError
-from penstock.formats.excel import read_excel
+from penstock.formats.excel.read import read_excel
 from penstock.formats.intake import Intake
 
 NOON = datetime(2024, 1, 5, 12, 30)  # noqa: DTZ001 - Excel knows no time zones
@@ -214,7 +214,7 @@ def test_without_the_library(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['openpyxl'] = None\n"
         "from pathlib import Path\nfrom penstock.errors import PenstockError\n"
-        "from penstock.formats.excel import read_excel\n"
+        "from penstock.formats.excel.read import read_excel\n"
         "try: read_excel(sys.argv[1], Path(sys.argv[2]), 'x')\nexcept PenstockError as error: print(error)"
     )
     command = [sys.executable, "-P", "-c", program, path, str(tmp_path)]

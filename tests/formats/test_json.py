@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import BadFileError, FileChangedError
 from penstock.formats.intake import Intake
-from penstock.formats.json_records import read_json
+from penstock.formats.json.records import read_json
 
 
 def taken(text: str | bytes, **options: Any) -> tuple[Intake, list[list[Any]], list[dict[str, Any]]]:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 import penstock
 from penstock.arrivals import intake
 from penstock.formats import Dialect, Spilled, SpillWriter, read_carefully, scan
-from penstock.formats import mend as mending
-from penstock.formats.gaps import Gaps
-from penstock.formats.locate import Located
+from penstock.formats.csv import mend as mending
+from penstock.formats.csv.gaps import Gaps
+from penstock.formats.csv.locate import Located
 
 NAMES = ("id", "fee", "who", "text")
 SOUND = ["1,2,a,b", '2,"x,y",é,"two\nlines"', '3,"say ""hi""",,', ",,,", "4,5,6,", '"5",6,"",""', "x,y,z,w"]

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.formats import Dialect, Place, SpillWriter, first_records, read_carefully
-from penstock.formats.dialect import DECLARED, Choice
+from penstock.formats.csv.dialect import DECLARED, Choice
 from penstock.formats.spill import Fate
 
 CELL = st.text(st.sampled_from("ab1é ,;|\t\"'\\\n\r#"), max_size=6)

@@ -382,7 +382,7 @@ def test_a_file_that_is_processed_again_meanwhile(make_lake: MakeLake, monkeypat
             other.worker().reprocess(other.catalog.tables()[0])
         return table_for(*arguments)
 
-    monkeypatch.setattr("penstock.arrivals.readmit.table_for", requeue)
+    monkeypatch.setattr("penstock.arrivals.readmission.readmit.table_for", requeue)
     with pytest.raises(SupersededError, match="delivered or processed again"):
         readmit(lake, [bad | {"n": "2"}])
     monkeypatch.undo()

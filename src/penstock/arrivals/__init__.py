@@ -2,10 +2,10 @@
 
 from penstock.arrivals.discover import Discovery, discover, fingerprint
 from penstock.arrivals.keep import Keeper
-from penstock.arrivals.known import SourceSchema
-from penstock.arrivals.preview import Preview, Previewer
-from penstock.arrivals.readmit import Readmission, Readmitter
-from penstock.arrivals.sorting import Refused
+from penstock.arrivals.planning.known import SourceSchema
+from penstock.arrivals.planning.preview import Preview, Previewer
+from penstock.arrivals.readmission.readmit import Readmission, Readmitter
+from penstock.arrivals.readmission.sorting import Refused
 from penstock.arrivals.stage import Workshop
 from penstock.arrivals.through import Bench
 from penstock.arrivals.work import Summary, Worker

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from penstock.arrivals.known import SourceSchema
+from penstock.arrivals.planning.known import SourceSchema
 from penstock.declaration import Table
 from penstock.engines import Source
 from penstock.errors import BadFileError
@@ -32,10 +32,10 @@ from penstock.formats import (
     scan,
     verify,
 )
-from penstock.formats.excel import read_excel
+from penstock.formats.csv.mend import mend
+from penstock.formats.excel.read import read_excel
 from penstock.formats.intake import Evidence, Intake
-from penstock.formats.json_records import read_json
-from penstock.formats.mend import mend
+from penstock.formats.json.records import read_json
 from penstock.formats.nature import assert_text
 from penstock.formats.parquet import look_into_parquet
 from penstock.quality import Delivered

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from penstock.arrivals.evolution import Basis, Rewrite, evolve
-from penstock.arrivals.known import PROPERTY, SourceSchema
+from penstock.arrivals.planning.evolution import Basis, Rewrite, evolve
+from penstock.arrivals.planning.known import PROPERTY, SourceSchema
 from penstock.clock import Clock
 from penstock.errors import PlanOutdatedError
 from penstock.naming import TableName

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from penstock import faults
-from penstock.arrivals.evolution import Basis, changes_of
-from penstock.arrivals.known import SourceSchema
+from penstock.arrivals.planning.evolution import Basis, changes_of
+from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.through import Bench, Job, Through, work_through
 from penstock.clock import iso
 from penstock.errors import AccountingError, BadFileError, FileChangedError

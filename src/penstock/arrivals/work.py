@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from penstock.arrivals.discover import fingerprint, newest_finished, record
-from penstock.arrivals.evolution import Rewriter
 from penstock.arrivals.failure import details_of, is_final, reason_of
 from penstock.arrivals.keep import Keeper
-from penstock.arrivals.known import PROPERTY, SourceSchema
-from penstock.arrivals.plan import Planner, Terms
-from penstock.arrivals.reapply import assert_settled, run_of_parts, with_corrections
+from penstock.arrivals.planning.evolution import Rewriter
+from penstock.arrivals.planning.known import PROPERTY, SourceSchema
+from penstock.arrivals.planning.plan import Planner, Terms
+from penstock.arrivals.readmission.reapply import assert_settled, run_of_parts, with_corrections
 from penstock.arrivals.settle import Heartbeat, run_id, table_for
 from penstock.arrivals.stage import Prepared, Workshop, stage
 from penstock.arrivals.through import Job

@@ -249,7 +249,8 @@ class DuckDBEngine:
     def _rejected(self, width: int) -> tuple[Rejected, ...]:
         """One entry per refused record, in file order."""
         rows = self._connection.execute(
-            "SELECT line_byte_position - 1, arg_min(error_type, column_idx), arg_min(error_message, column_idx), "
+            "SELECT line_byte_position - 1, arg_min(error_type, coalesce(column_idx, 0)), "
+            "arg_min(error_message, coalesce(column_idx, 0)), "
             "any_value(csv_line) FROM reject_errors GROUP BY 1 ORDER BY 1"
         ).fetchall()
         self._forget_rejects()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from penstock.formats import Dialect
-from penstock.formats.gaps import NO_GAPS, Gaps
+from penstock.formats.csv.gaps import NO_GAPS, Gaps
 from penstock.state.store import Column
 
 FATE = "__penstock_fate"

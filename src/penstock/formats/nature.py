@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from penstock.errors import BadFileError
-from penstock.formats.lines import byte_order_mark
+from penstock.formats.csv.lines import byte_order_mark
 
 HEAD_BYTES = 64 * 1024
 MOST_CONTROLS = 0.02

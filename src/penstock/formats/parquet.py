@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import BadFileError
-from penstock.formats.dialect import RESERVED
+from penstock.formats.csv.dialect import RESERVED
 from penstock.formats.intake import Evidence
 from penstock.formats.nested import List, Map, Scalar, Struct, Type, parse_type
 from penstock.formats.spill import CELL, LENGTH, LINE, OFFSET

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from penstock.engines import Engine, Rejected, SetAside, Work, Written
 from penstock.formats import Dialect, Located, cut, locate_offsets, locate_records
-from penstock.formats.locate import locate_texts
+from penstock.formats.csv.locate import locate_texts
 from penstock.quality.accounting import MALFORMED
 from penstock.quality.quarantine import CELLS, WHOLE
 

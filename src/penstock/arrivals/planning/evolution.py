@@ -1,0 +1,216 @@
+"""Changing a table's columns for files that need it: checked against what they were planned for, with its history.
+
+Where a column takes a type that old files cannot show, every live file is written anew, under the name of the same
+arrival with a new attempt, and one commit swaps them all. What was checked at planning is checked once more here,
+because other workers may have committed in between.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penstock.arrivals.planning.known import PROPERTY, SourceSchema
+from penstock.arrivals.planning.plan import replaced_by
+from penstock.declaration import Table
+from penstock.engines import Engine, Rule, Source, Work, raw_column
+from penstock.errors import AccountingError, PlanOutdatedError
+from penstock.formats import Dialect
+from penstock.naming import TableName, attempt_of, identifier, part_of
+from penstock.state import Head, LiveFile
+from penstock.state.store import Column
+from penstock.steps.frame import Field, source_frame
+from penstock.steps.trace import trace
+from penstock.storage import Zone
+from penstock.tables import Catalog, DataFile, Evolution, inexact_sql, rewritten_type, scan_sql
+
+Rewritten = Mapping[str, DataFile]
+Rewrite = Callable[[Head, Mapping[str, Column]], Rewritten]
+"""Writes a table's live files anew, some columns replaced; gives the new file by each old one's path."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the work on a file was planned against, and what it changes.
+
+    Attributes:
+        head: The table; None when there was none.
+        known: What was known of the table's files.
+        changes: What becomes of the table's columns, for its history.
+    """
+
+    head: Head | None = None
+    known: SourceSchema | None = None
+    changes: tuple[Mapping[str, Any], ...] = ()
+
+
+def changes_of(
+    name: TableName, table: Table, head: Head | None, columns: Sequence[Column], schema: SourceSchema, key: str, at: str
+) -> tuple[Mapping[str, Any], ...]:
+    """What a file makes of a table's columns, with the value that decided; also what it decides without a change."""
+    there = {column.name.lower(): column for column in head.columns} if head else {}
+    changes = []
+    for column in columns:
+        old = there.get(column.name.lower())
+        origin = trace(str(name), table.steps, column.name)
+        source = schema.of(origin.column) if origin.column else None
+        found = schema.columns[source] if source else None
+        if old == column and (found is None or found.at != at):
+            continue
+        touch = origin.typed_by
+        decided = found if found is not None and touch is None else None
+        changes.append(
+            {
+                "at": at,
+                "column": column.name,
+                "change": ("decided" if old == column else "widened") if old else "added" if head else "created",
+                "was": old.type if old else None,
+                "type": column.type,
+                "file": key,
+                "line": decided.line if decided and decided.file == key else None,
+                "value": decided.value if decided and decided.file == key else None,
+                "reason": touch.text if touch else decided.because() if decided else None,
+            }
+        )
+    return tuple(changes)
+
+
+def evolve(
+    catalog: Catalog,
+    head: Head,
+    columns: Sequence[Column],
+    source: SourceSchema | None,
+    bases: Sequence[Basis],
+    rewrite: Rewrite | None,
+) -> Head:
+    """Give a table the columns that files need, and note what is now known of its files.
+
+    Raises:
+        PlanOutdatedError: The table, or what is known of its files, is no longer what the work was planned against.
+    """
+    new = tuple(column for column in columns if column not in head.columns)
+    if not new and source is None:
+        return head
+    _assert_current(catalog, head, bases, changes_known=source is not None)
+    replaced = replaced_by(new, head)
+    if replaced and rewrite is None:
+        message = "the table's columns are to be replaced, which only the intake of files does"
+        raise PlanOutdatedError(message, where=str(head.table))
+    rewritten = rewrite(head, replaced) if replaced and rewrite else {}
+    evolution = Evolution(
+        columns=tuple((column.name, column.type) for column in new),
+        replaced=tuple(replaced),
+        rewritten=rewritten,
+        properties={PROPERTY: source.to_json()} if source else {},
+        history=tuple(change for basis in bases for change in basis.changes),
+    )
+    try:
+        return catalog.evolve(head, evolution)
+    except PlanOutdatedError:
+        for file in rewritten.values():
+            Path(file.path).unlink(missing_ok=True)
+        raise
+
+
+def _assert_current(catalog: Catalog, head: Head, bases: Sequence[Basis], *, changes_known: bool) -> None:
+    metadata = catalog.metadata(head.table) if changes_known else None
+    text = metadata["properties"].get(PROPERTY) if metadata else None
+    known = SourceSchema.from_json(text) if text else None
+    for basis in bases:
+        moved = basis.head is None or basis.head.columns != head.columns
+        if moved or (changes_known and basis.known != known):
+            message = "the table's columns changed while the file was read"
+            raise PlanOutdatedError(message, where=str(head.table))
+
+
+class Rewriter:
+    """Writes a table's live files anew, in which some columns have another type."""
+
+    def __init__(self, engine: Engine, zone: Zone) -> None:
+        """Write by `engine` into `zone`."""
+        self._engine, self._zone = engine, zone
+
+    def __call__(self, head: Head, replaced: Mapping[str, Column]) -> Rewritten:
+        """Rewrite all files; none where the columns hold no value, for then old files show what they should.
+
+        Raises:
+            PlanOutdatedError: A value has no equal of its column's new type.
+        """
+        types = {column.name: column.type for column in head.columns}
+        filled = [name for name in replaced if self._found(head, f"{identifier(name)} IS NOT NULL")]
+        if any(rewritten_type(types[name], replaced[name].type) != replaced[name].type for name in filled):
+            raise self._outdated(head)
+        if not filled:
+            return {}
+        done: dict[str, DataFile] = {}
+        try:
+            for file in head.files:
+                done[file.path] = self._file(head, file, replaced)
+        except BaseException:
+            for new in done.values():
+                Path(new.path).unlink(missing_ok=True)
+            raise
+        return done
+
+    def _found(self, head: Head, condition: str) -> bool:
+        return bool(self._engine.ask(f"SELECT 1 FROM ({scan_sql(head)}) WHERE {condition} LIMIT 1"))
+
+    def _file(self, head: Head, file: LiveFile, replaced: Mapping[str, Column]) -> DataFile:
+        key = f"{head.table.layer}/{head.table.name}/data/{_stem(file)}.parquet"
+        staging = self._zone.staging(key)
+        try:
+            written = self._engine.write(_work(head, file, replaced), staging)
+            if sum(written.by_rule):
+                raise self._outdated(head)
+            if written.rows_out != file.rows:
+                message = f"{file.rows} rows were to be rewritten, but {written.rows_out} were written"
+                raise AccountingError(message, where=file.path, hint="nothing was committed; this is a defect")
+            size = self._zone.publish(staging, key)
+        finally:
+            Path(staging).unlink(missing_ok=True)
+        return DataFile(self._zone.location(key), file.rows, size)
+
+    @staticmethod
+    def _outdated(head: Head) -> PlanOutdatedError:
+        return PlanOutdatedError("the table took in values that the new type cannot hold", where=str(head.table))
+
+
+def _stem(file: LiveFile) -> str:
+    """A name for what takes a file's place: of the same arrival and part, of another attempt."""
+    if file.arrival is None or attempt_of(file.path) is None:
+        return f"rewritten-{secrets.token_hex(8)}"
+    return file.arrival.stem(secrets.token_hex(4), part_of(file.path))
+
+
+def _work(head: Head, file: LiveFile, replaced: Mapping[str, Column]) -> Work:
+    """Read one live file as the table does, and give its rows with the new types."""
+    only = Head(head.table, head.pointer, head.snapshot, head.committed_at, head.columns, (file,))
+    names = [identifier(column.name) for column in head.columns]
+    cells = ", ".join(f"{name} AS {raw_column(at)}" for at, name in enumerate(names))
+    places = "CAST(NULL AS BIGINT) AS __penstock_line, CAST(NULL AS BIGINT) AS __penstock_offset, "
+    places += "CAST(NULL AS BIGINT) AS __penstock_length"
+    scan = f"SELECT {places}, {cells} FROM ({scan_sql(only)})"
+    kinds = tuple(column.type for column in head.columns)
+    source = Source(file.path, Dialect(","), len(kinds), kinds, scan, file.rows)
+    columns = tuple(replaced.get(column.name, column) for column in head.columns)
+    frame = source_frame(len(kinds), lambda _select: {}, guarded=False)
+    pairs = list(zip(head.columns, columns, strict=True))
+    frame = frame.layer(
+        tuple(Field(old.name, old.type) for old in head.columns),
+        {old.name: raw_column(at) for at, old in enumerate(head.columns)},
+    ).set_aside(
+        [
+            (inexact_sql(old.name, old.type, new.type), Rule(f"exact {old.name}", "halted", column=old.name))
+            for old, new in pairs
+            if old is not new
+        ]
+    )
+    changed = {
+        new.name: f"TRY_CAST({identifier(old.name)} AS {new.type})" if old is not new else identifier(old.name)
+        for old, new in pairs
+    }
+    frame = frame.layer(tuple(Field(new.name, new.type) for new in columns), changed)
+    return Work(source, frame.select, columns, frame.rules)

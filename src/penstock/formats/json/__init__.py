@@ -1,0 +1,1 @@
+"""JSON and NDJSON: records one by one, their types, and the typed cells that they become."""
