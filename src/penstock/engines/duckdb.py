@@ -12,13 +12,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from penstock import faults
+from penstock.engines.duckdb_sql import MAX_LINE_BYTES, NOTE, NOTE_LEVEL, cells, copy_sql, with_source
 from penstock.engines.engine import (
     FATE,
     ORDINAL,
@@ -26,33 +26,21 @@ from penstock.engines.engine import (
     ROW,
     SOURCE,
     Rejected,
-    Rule,
     SetAside,
     Source,
     Work,
     Written,
-    flag_column,
     raw_column,
 )
 from penstock.errors import BadFileError, DamagedFileError, ExpressionError
 from penstock.formats import holds_sql, pointed_sql
-from penstock.naming import identifier, literal
-from penstock.tables.types import field_ids_sql
 
 MEMORY = "300MB"
 MEMORY_VARIABLE = "PENSTOCK_MEMORY"
-ROW_GROUP = 122_880
-MAX_LINE_BYTES = 4_000_000
-BUFFER_BYTES = 16_000_000
 FETCH = 2_000
-NOTED_ROWS = 20_000
-EXAMPLES = 1_000
 UNDOUBTED, COLUMN_BYTES = 1_000, 280_000
 """Width that is always tried, and what each column of text costs in memory, its type being read and verified."""
-NOTHING = "CAST(NULL AS BIGINT)"
 UNNOTED = ("dropped", "added", "consumed")
-NOTE = "penstock"
-NOTE_LEVEL = "WARNING"
 QUOTES = "UNQUOTED VALUE"
 _WORDS = {
     "MISSING COLUMNS": "too few fields",
@@ -94,7 +82,7 @@ class DuckDBEngine:
     def describe(self, source: Source, select: str) -> list[tuple[str, str]]:
         """Names and types that `select` gives over `source`."""
         try:
-            rows = self._connection.execute(f"DESCRIBE {_with_source(source, select)}").fetchall()
+            rows = self._connection.execute(f"DESCRIBE {with_source(source, select)}").fetchall()
         except duckdb.Error as error:
             raise BadFileError(_first_line(error)) from error
         return [(row[0], row[1]) for row in rows if row[0] != FATE]
@@ -112,7 +100,7 @@ class DuckDBEngine:
         for at, kinds in columns.items():
             any_of = " OR ".join(holds[at, kind] for kind in kinds)
             tests.append(f"any_value({raw_column(at)}) FILTER ({raw_column(at)} IS NOT NULL AND NOT ({any_of}))")
-        sql = _with_source(source, f"SELECT {', '.join(tests)} FROM {SOURCE}")
+        sql = with_source(source, f"SELECT {', '.join(tests)} FROM {SOURCE}")
         self._forget_rejects()
         try:
             row = self._connection.execute(sql).fetchall()[0]
@@ -160,7 +148,7 @@ class DuckDBEngine:
         if work.ordered:
             connection.execute("SET preserve_insertion_order=true")
         try:
-            outcome = connection.execute(_copy_sql(work, path)).fetchall()[0]
+            outcome = connection.execute(copy_sql(work, path)).fetchall()[0]
             return outcome, json.loads(connection.get_profiling_information(format="json"))
         finally:
             connection.execute("PRAGMA disable_profiling")
@@ -204,10 +192,10 @@ class DuckDBEngine:
         """The rows that some rules set aside, in file order."""
         wanted = ", ".join(str(rule) for rule in rules)
         facts = ", ".join([ORDINAL, FATE, *PLACE, ROW])
-        select = f"SELECT {facts}, [{_cells(work)}] FROM ({work.select}) WHERE {FATE} IN ({wanted})"
+        select = f"SELECT {facts}, [{cells(work)}] FROM ({work.select}) WHERE {FATE} IN ({wanted})"
         if work.ordered:  # what compares rows may reorder them
             select += f" ORDER BY {ORDINAL}"
-        sql = _with_source(work.source, select, ordered=True)
+        sql = with_source(work.source, select, ordered=True)
         self._connection.execute("SET preserve_insertion_order=true")
         try:
             result = self._connection.execute(sql)
@@ -265,125 +253,10 @@ class DuckDBEngine:
         self._connection.execute("DROP TABLE IF EXISTS reject_scans")
 
 
-def _read_csv(source: Source) -> str:
-    columns = ", ".join(f"{raw_column(at)}: 'VARCHAR'" for at in range(source.width))
-    dialect = source.dialect
-    nulls = ", ".join(literal(text) for text in ("", *dialect.nulls))
-    return (
-        f"read_csv({literal(source.path)}, auto_detect=false, header={str(dialect.header > 0).lower()}, "
-        f"skip={dialect.skip}, columns={{{columns}}}, delim={literal(dialect.delimiter)}, "
-        f"quote={literal(dialect.quote)}, escape={literal(dialect.quote)}, nullstr=[{nulls}], compression='none', "
-        f"encoding='utf-8', max_line_size={MAX_LINE_BYTES}, buffer_size={BUFFER_BYTES}, store_rejects=true, "
-        f"parallel={str(source.parallel).lower()})"
-    )
-
-
-def _read_parquet(source: Source) -> str:
-    columns = ", ".join([*PLACE, *(raw_column(at) for at in range(source.width))])
-    return f"(SELECT {columns} FROM ({source.scan or f'FROM read_parquet({literal(source.path)})'}))"
-
-
-def _with_source(source: Source, select: str, *, ordered: bool = False) -> str:
-    return f"WITH {SOURCE} AS ({_scan(source, 'row_number() OVER ()' if ordered else NOTHING)}) {select}"
-
-
-def _scan(source: Source, ordinal: str) -> str:
-    """SELECT over the file's records; those of a CSV file that were read one by one come after the others."""
-    own = f"{ordinal} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}"
-    if source.typed:
-        return f"SELECT {own}, * FROM {_read_parquet(source)}"
-    places = ", ".join(f"{NOTHING} AS {name}" for name in PLACE)
-    csv = f"SELECT {own}, {places}, * FROM {_read_csv(source)}"
-    if not source.beside:
-        return csv
-    beside = _read_parquet(replace(source, path=source.beside))
-    return f"{csv} UNION ALL SELECT {NOTHING} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}, * FROM {beside}"
-
-
-def _copy_sql(work: Work, path: str) -> str:
-    columns = ", ".join(
-        f"CAST({identifier(column.name)} AS {column.type}) AS {identifier(column.name)}" for column in work.columns
-    )
-    select = f"SELECT {columns} FROM ({work.select}) WHERE {_keeping(work)}"
-    query = _with_source(work.source, select, ordered=work.ordered)
-    ids = field_ids_sql(work.columns)
-    return (
-        f"COPY ({query}) TO {literal(path)} "
-        f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {ids}, RETURN_STATS)"
-    )
-
-
-def _keeping(work: Work) -> str:
-    """SQL condition that is true for rows to keep, and counts and notes the others and those that rules speak of.
-
-    It is one CASE within CASE, because the engine computes both sides of AND and OR, and reorders them.
-    """
-    facts = f"{', '.join(f'CAST({name} AS VARCHAR)' for name in PLACE)}, {ROW}, {_cells(work)}"
-    rules = list(enumerate(work.rules))
-    added = "".join(_flagged(at, _counting(at)) for at, rule in rules if rule.fate == "added")
-    warned = "".join(_flagged(at, _noting(at, facts, EXAMPLES)) for at, rule in rules if rule.fate == "warned")
-    lost = "".join(f"WHEN {FATE} = {at} THEN {_losing(at, rule, facts, warned)} " for at, rule in rules if _loses(rule))
-    lost += _quarantining([at for at, rule in rules if rule.fate == "quarantined"], facts)
-    kept = f"CASE {warned}ELSE true END" if warned else "true"
-    return f"CASE {added}WHEN {FATE} IS NULL THEN {kept} {lost}END"
-
-
-def _flagged(rule: int, sql: str) -> str:
-    """A branch of a CASE that computes `sql`, which is false, for flagged rows, and goes on to the next branch."""
-    return f"WHEN (CASE WHEN {flag_column(rule)} THEN {sql} ELSE false END) THEN false "
-
-
-def _loses(rule: Rule) -> bool:
-    return rule.fate not in {"added", "warned", "quarantined"}
-
-
-def _losing(at: int, rule: Rule, facts: str, warned: str) -> str:
-    """SQL that is false, for a row that is not kept."""
-    if rule.fate == "dropped" or (rule.fate == "consumed" and not warned):
-        return _counting(at)
-    if rule.fate == "consumed":  # warnings of earlier rules still speak of the row
-        return f"CASE {warned}ELSE {_counting(at)} END"
-    return _noting(at, facts, EXAMPLES)
-
-
-def _quarantining(rules: list[int], facts: str) -> str:
-    """A branch for all rows that go to quarantine: what is noted of them stands once, however many rules there are."""
-    if not rules:
-        return ""
-    count = "".join(f"WHEN {at} THEN nextval('penstock_rule_{at}') " for at in rules)
-    return (
-        f"WHEN {FATE} IS NOT NULL THEN CASE WHEN CASE {FATE} {count}END <= {NOTED_ROWS} "
-        f"THEN {_note(f'CAST({FATE} AS VARCHAR)', facts)} ELSE false END "
-    )
-
-
-def _note(rule: str, facts: str) -> str:
-    """SQL that is false and notes the row in the engine's log."""
-    message = f"CAST(to_json([{rule}, {facts}]) AS VARCHAR)"
-    note = f"write_log({message}, level := '{NOTE_LEVEL}', log_type := '{NOTE}') IS NULL"
-    return f"{note} AND nextval('penstock_noted') < 0"
-
-
-def _cells(work: Work) -> str:
-    kind = "CAST({} AS VARCHAR)" if work.source.typed else "{}"
-    return ", ".join(kind.format(raw_column(at)) for at in range(work.source.width))
-
-
-def _counting(rule: int) -> str:
-    """SQL that is false and counts the row."""
-    return f"nextval('penstock_rule_{rule}') < 0"
-
-
-def _noting(rule: int, facts: str, most: int) -> str:
-    """SQL that is false, counts the row, and notes the first ones in the engine's log: rule, place and cells."""
-    note = _note(f"'{rule}'", facts)
-    return f"CASE WHEN nextval('penstock_rule_{rule}') <= {most} THEN {note} ELSE false END"
-
-
 def _noted_row(rule: str, *facts: str | None) -> SetAside:
     line, offset, length = (int(number) if number is not None else None for number in facts[:3])
-    made, *cells = facts[3:]
-    return SetAside(0, int(rule), cells, line, offset, length, made)
+    made, *texts = facts[3:]
+    return SetAside(0, int(rule), texts, line, offset, length, made)
 
 
 def _scanned(profile: dict[str, Any]) -> int:
