@@ -38,7 +38,7 @@ def _read_parquet(source: Source) -> str:
 
 
 def with_source(source: Source, select: str, *, ordered: bool = False) -> str:
-    """A SELECT over the file\'s records, which it finds as `SOURCE`."""
+    """A SELECT over the file's records, which it finds as `SOURCE`."""
     return f"WITH {SOURCE} AS ({_scan(source, 'row_number() OVER ()' if ordered else NOTHING)}) {select}"
 
 
@@ -121,7 +121,7 @@ def _note(rule: str, facts: str) -> str:
 
 
 def cells(work: Work) -> str:
-    """The file\'s own cells as text, for a list."""
+    """The file's own cells as text, for a list."""
     kind = "CAST({} AS VARCHAR)" if work.source.typed else "{}"
     return ", ".join(kind.format(raw_column(at)) for at in range(work.source.width))
 
