@@ -7,7 +7,7 @@ formed, it is certain where each record starts and ends, and so the damaged ones
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 from penstock.formats.csv.careful import hand_on
 from penstock.formats.csv.dialect import UTF8, Dialect
 from penstock.formats.csv.gaps import Gaps
-from penstock.formats.csv.lines import MAX_LINE_BYTES, block_lines, byte_order_mark
-from penstock.formats.csv.proof import Patterns, record_end, unsuited
+from penstock.formats.csv.lines import block_lines, byte_order_mark
+from penstock.formats.csv.proof import Patterns, blocks, record_end, unsuited
 from penstock.formats.csv.records import Records
 from penstock.formats.csv.survey import Scan
 from penstock.formats.spill import Fate, Place, SpillWriter
@@ -58,9 +58,7 @@ def mend(
         return None
     patterns = Patterns(dialect, len(names), pairs=scan.pairs > 0)
     with Path(path).open("rb") as file, copy.open("wb") as out:
-        mark, _ = byte_order_mark(file.read(4))
-        file.seek(0)
-        return _Mender(dialect, names, patterns, writer).run(file, out, len(mark), str(copy))
+        return _Mender(dialect, names, patterns, writer).run(file, out, scan, str(copy))
 
 
 class _Mender:
@@ -73,14 +71,16 @@ class _Mender:
         self._starts: list[int] = []
         self._missing: list[int] = []
 
-    def run(self, file: BinaryIO, out: BinaryIO, mark: int, copy: str) -> Mended | None:
-        before = file.read(mark) + b"".join(file.readline() for _ in range(self._dialect.skip))
+    def run(self, file: BinaryIO, out: BinaryIO, scan: Scan, copy: str) -> Mended | None:
+        mark, _ = byte_order_mark(file.read(4))
+        file.seek(0)
+        before = file.read(len(mark)) + b"".join(file.readline() for _ in range(self._dialect.skip))
         header = file.readline() if self._dialect.header else b""
         if (self._quote and self._quote in before) or (header and not self._patterns.is_sound(header)):
             return None
         self._keep(before + header, out)
         self._patterns.take_header(header)
-        for block in _blocks(file, self._quote):
+        for block in blocks(file, self._quote, scan, BLOCK_BYTES):
             if self._patterns.repeats_header(block) or not self._take(block, out) or self._left_out > MOST_DAMAGED:
                 return None
         return Mended(copy, Gaps(tuple(self._starts), tuple(self._missing)))
@@ -143,18 +143,3 @@ def _cuts(block: bytes, quote: bytes) -> list[int]:
             cuts.append(cuts[-1] + end)
         step = PIECE_BYTES if end else step * 2
     return [*cuts, len(block)] if cuts[-1] < len(block) else cuts
-
-
-def _blocks(file: BinaryIO, quote: bytes) -> Iterator[bytes]:
-    """Parts of a file that end where records end, if quotes are well formed."""
-    rest = b""
-    while chunk := file.read(BLOCK_BYTES):
-        rest += chunk
-        if end := record_end(rest, quote):
-            yield rest[:end]
-            rest = rest[end:]
-        elif len(rest) > MAX_LINE_BYTES:
-            yield rest + b"\r"  # no pattern matches a carriage return alone
-            return
-    if rest:
-        yield rest

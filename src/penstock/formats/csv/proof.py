@@ -68,7 +68,7 @@ def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
                 return Proof(plain=False, parallel=False, why="a line before the header holds a quote")
         if _ends_in_totals(file, dialect):
             return Proof(plain=False, parallel=False, why="its last lines read like totals")
-        level = _level(_blocks(file, dialect.quote.encode(), scan), Patterns(dialect, width, pairs=scan.pairs > 0))
+        level = _level(blocks(file, dialect.quote.encode(), scan), Patterns(dialect, width, pairs=scan.pairs > 0))
     if level == DAMAGED:
         why = "quotes, line ends or empty fields that the engine would misread, or a header that stands there again"
         return Proof(plain=False, parallel=False, why=why)
@@ -220,10 +220,10 @@ def _level(blocks: Iterator[bytes], patterns: Patterns) -> int:
         return max([least, *(found.result() for found in waiting)])
 
 
-def _blocks(file: BinaryIO, quote: bytes, scan: Scan) -> Iterator[bytes]:
+def blocks(file: BinaryIO, quote: bytes, scan: Scan, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Parts of a file that end where records end, if quotes are well formed; one that is too long is not cut."""
     rest = b""
-    while chunk := file.read(BLOCK_BYTES):
+    while chunk := file.read(size):
         rest += chunk
         end = record_end(rest, quote if '"' in scan.quotes or "'" in scan.quotes or quote not in b"\"'" else b"")
         if end:
