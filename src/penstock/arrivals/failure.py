@@ -44,7 +44,8 @@ def reason_of(error: Exception) -> str:
 
 
 def _without_scratch(text: str) -> str:
-    """Leave out the private name under which the engine knows the file."""
+    """Leave out the private name under which the engine knows the file, and what only its makers understand."""
+    text = text.replace("TProtocolException: Invalid data", "a page of it is damaged")
     bare, found = _SCRATCH.subn("", text)
     return f"the file cannot be read: {_KIND.sub('', bare)}" if found else text
 
