@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CELL = "__penstock_r"
 LINE, OFFSET, LENGTH = "__penstock_line", "__penstock_offset", "__penstock_length"
 BATCH_ROWS = 20_000
-BATCH_BYTES = 8_000_000
+BATCH_BYTES = 4_000_000
 CELL_BYTES = 50
 """What a cell of a batch costs in memory beside its own bytes, about."""
 
