@@ -7,7 +7,7 @@ PYTHON_ENV := .venv/bin/python
 DEMO_READY := .venv/.ready-demo
 DEV_READY  := .venv/.ready-dev
 
-.PHONY: help demo test check bench docs format build clean
+.PHONY: help demo test sweep storm check bench docs format build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,11 +20,20 @@ test: $(DEV_READY) ## Everything CI runs: check, then the whole suite against th
 	@scripts/check.sh
 	@scripts/test-wheel.sh
 
+sweep: $(DEV_READY) ## Let every write and statement fail once, in every way
+	@scripts/system-packages.sh
+	@PENSTOCK_SWEEP=full $(PYTHON_ENV) -P -m pytest tests/faults -rP -o faulthandler_timeout=0 --timeout 14400
+
+storm: $(DEV_READY) ## SIGKILLs, races, lost answers, a busy day: the storms of the suite, larger
+	@scripts/system-packages.sh
+	@PENSTOCK_STORM=full PENSTOCK_UPKEEP=full $(PYTHON_ENV) -P -m pytest tests/storms tests/upkeep/test_busy_lake.py \
+		-rP -o faulthandler_timeout=0 --timeout 14400
+
 check: $(DEV_READY) ## Format, lint, types, layers and documentation tests
 	@scripts/check.sh
 
-bench: $(DEV_READY) ## Measure speed
-	@$(PYTHON_ENV) benchmarks/bench.py
+bench: $(DEV_READY) ## Measure speed beside others (30 minutes), and write docs/benchmarks.md
+	@$(PYTHON_ENV) benchmarks/bench.py --write-docs
 
 docs: $(DEV_READY) ## Build the documentation site in site/
 	@scripts/docs.sh

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import resource
 import shutil
+import sys
 import time
 from collections.abc import Callable
+from inspect import isgeneratorfunction
 from pathlib import Path
 from typing import Any
 
-from road import fresh_lake, sample
+from samples import fresh_lake, sample
 
 ROWS = 3_000_000
+PARTS = {
+    "penstock.storage.local:LocalZone.digest": "hashing",
+    "penstock.arrivals.intake:open_file": "opening and proving",
+    "penstock.engines.duckdb:DuckDBEngine.write": "write pass",
+    "penstock.engines.duckdb:DuckDBEngine.fits": "deciding types",
+    "penstock.engines.duckdb:DuckDBEngine.set_aside": "quarantine: ordered pass",
+    "penstock.quality.collect:collect": "quarantine: placing rows",
+    "penstock.quality.quarantine:write_quarantine": "quarantine: writing",
+    "penstock.tables.commit:commit_group": "commit",
+}
 
 
 class Meter:
@@ -37,22 +50,32 @@ class Meter:
                     self._within[-1][at] += used[at]
             booked[2] += 1
 
-    def wrap(self, owner: Any, name: str, part: str) -> None:
-        """Book every call of a function under `part`."""
-        inner = getattr(owner, name)
-        setattr(owner, name, lambda *args, **named: self.call(part, lambda: inner(*args, **named)))
+    def wrap(self, place: str, part: str) -> None:
+        """Book every call of a function, named as `module:name` or `module:Class.name`, under `part`."""
+        module, _, path = place.partition(":")
+        owner, _, name = path.rpartition(".")
+        home = importlib.import_module(module)
+        home = getattr(home, owner) if owner else home
+        function = getattr(home, name)
+        booking = self._iterating(function, part) if isgeneratorfunction(function) else self._calling(function, part)
+        setattr(home, name, booking)
+        for other in [] if owner else [one for key, one in sys.modules.items() if key.startswith("penstock.")]:
+            if getattr(other, name, None) is function:
+                setattr(other, name, booking)
 
-    def wrap_rows(self, owner: Any, name: str, part: str) -> None:
+    def _calling(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        return lambda *args, **named: self.call(part, lambda: function(*args, **named))
+
+    def _iterating(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
         """The same for a function that gives its rows one after the other."""
-        inner = getattr(owner, name)
 
         def stepped(*args: Any, **named: Any) -> Any:
-            rows = iter(inner(*args, **named))
+            rows = iter(function(*args, **named))
             end = object()
             while (row := self.call(part, lambda: next(rows, end))) is not end:
                 yield row
 
-        setattr(owner, name, stepped)
+        return stepped
 
 
 def profile(data: Path, rows: int | None) -> None:
@@ -72,33 +95,17 @@ def profile(data: Path, rows: int | None) -> None:
 
 def _run(meter: Meter, place: Path) -> None:
     penstock = meter.call("imports", _import)
-    _wrap(meter)
+    for function, part in PARTS.items():
+        meter.wrap(function, part)
     with penstock.open(place) as lake:
         meter.call("everything else", lake.run)
 
 
 def _import() -> Any:
     import penstock
-    import penstock.arrivals.work
-    import penstock.quality.quarantine
+    import penstock.arrivals  # with all that it needs
 
     return penstock
-
-
-def _wrap(meter: Meter) -> None:
-    from penstock.arrivals import stage, work
-    from penstock.engines.duckdb import DuckDBEngine
-    from penstock.quality import quarantine
-    from penstock.storage import LocalZone
-
-    meter.wrap(LocalZone, "digest", "hashing")
-    meter.wrap(DuckDBEngine, "write", "write pass")
-    meter.wrap(DuckDBEngine, "fits", "deciding types")
-    meter.wrap(stage, "write_quarantine", "quarantine: other")
-    meter.wrap_rows(DuckDBEngine, "set_aside", "quarantine: ordered pass")
-    for name in ("locate_texts", "locate_records", "locate_offsets"):
-        meter.wrap_rows(quarantine, name, f"quarantine: {name}")
-    meter.wrap(work.Worker, "_commit", "commit")
 
 
 def _cpu() -> float:

@@ -16,6 +16,7 @@ PYTHON = sys.executable
 PENSTOCK = str(Path(sys.executable).with_name("penstock"))
 KIB = 1024
 MILLION = 1_000_000
+OUT = ("failed", "refused")
 
 
 class ContenderError(Exception):
@@ -41,6 +42,8 @@ class Contender:
         command: The program and its arguments.
         before: Prepares one run, untimed.
         after: Judges one run, untimed; gives what the table says of its result.
+        wanted: Results that are right; with any other the contender is refused, and its times count for nothing.
+            Empty where there is nothing to judge.
         note: What else there is to know.
     """
 
@@ -48,13 +51,35 @@ class Contender:
     command: list[str]
     before: Callable[[], None] = lambda: None
     after: Callable[[Usage], str] = lambda _usage: ""
+    wanted: tuple[str, ...] = ()
     note: str = ""
     usages: list[Usage] = field(default_factory=list)
     outcome: str = ""
 
-    def median(self, what: str) -> float:
-        """The middle of what the runs used."""
-        return statistics.median(getattr(usage, what) for usage in self.usages)
+    @property
+    def is_out(self) -> bool:
+        """Whether it failed, or was refused."""
+        return self.outcome.startswith(OUT)
+
+    def median(self, what: str) -> float | None:
+        """The middle of what the runs used; None when none counts."""
+        return statistics.median(getattr(usage, what) for usage in self.usages) if self.usages else None
+
+    def run(self) -> None:
+        """Run once; a failure or a wrong result takes back what earlier runs used, too."""
+        self.before()
+        try:
+            usage = run_process(self.command)
+            self.outcome = self.after(usage)
+        except ContenderError as error:
+            print(error, file=sys.stderr)
+            self.outcome, self.usages = "failed", []
+            return
+        if self.wanted and self.outcome not in self.wanted:
+            print(f"{self.name}: {self.outcome}; its times do not count", file=sys.stderr)
+            self.outcome, self.usages = f"refused: {self.outcome}", []
+            return
+        self.usages.append(usage)
 
 
 def run_process(command: list[str]) -> Usage:
@@ -79,25 +104,16 @@ def run_process(command: list[str]) -> Usage:
 
 
 def take_turns(contenders: list[Contender], runs: int) -> None:
-    """Run every contender `runs` times, one after the other; one that fails is out."""
+    """Run every contender `runs` times, one after the other; one that fails or is wrong is out."""
     for turn in range(runs):
         for contender in contenders:
-            if contender.outcome.startswith("failed"):
-                continue
-            contender.before()
-            try:
-                usage = run_process(contender.command)
-                contender.outcome = contender.after(usage)
-            except ContenderError as error:
-                print(error, file=sys.stderr)
-                contender.outcome, contender.usages = "failed", []
-                continue
-            contender.usages.append(usage)
-            _progress(contender, turn, runs)
+            if not contender.is_out:
+                contender.run()
+                _progress(contender, turn, runs)
 
 
 def _progress(contender: Contender, turn: int, runs: int) -> None:
-    if sys.stderr.isatty() or turn == runs - 1:
+    if contender.usages and (sys.stderr.isatty() or turn == runs - 1):
         last = contender.usages[-1]
         print(f"  {turn + 1}/{runs} {contender.name}: {last.cpu:.2f} s CPU, {last.wall:.2f} s", file=sys.stderr)
 

@@ -3,139 +3,88 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
 from functools import partial
 from pathlib import Path
 
-from measuring import PENSTOCK, PYTHON, Contender, Usage, chosen, run_process, take_turns
-from report import Table
+from measuring import PENSTOCK, PYTHON, Contender, chosen, take_turns
+from samples import (
+    CUT,
+    FILLED,
+    HERE,
+    LENIENT,
+    SAME,
+    Truth,
+    fresh_folder,
+    fresh_lake,
+    judge_files,
+    judge_lake,
+    passing,
+    sample,
+    truth,
+)
+from table import Bars, Table, of_processes
 
-ROWS = 15_000_000
-HERE = Path(__file__).parent
-BARE = "DuckDB COPY"
-OWN = "penstock run"
-SAME, LENIENT = "same", "same but for empty last fields"
-GROUPS = "SELECT age_group, count(*) AS rows FROM {rows} GROUP BY age_group"
-SAMPLE = """
-import sys
-from pathlib import Path
-from penstock.templates.create import create
-create("consultations", Path(sys.argv[1]), sample_data=True, rows=int(sys.argv[2]))
-"""
-COUNT = """
-import json, sys
-import duckdb
-print(json.dumps({str(name): rows for name, rows in duckdb.sql(sys.argv[1]).fetchall()}))
-"""
-
-
-def sample(data: Path, rows: int) -> Path:
-    """The lake with that many rows of sample data, made when it is not there; its `lake.yaml` is written last."""
-    lake = data / f"consultations-{rows}"
-    if not (lake / "lake.yaml").exists():
-        shutil.rmtree(lake, ignore_errors=True)
-        data.mkdir(parents=True, exist_ok=True)
-        print(f"making {rows:,} rows of sample data", flush=True)
-        run_process([PYTHON, "-c", SAMPLE, str(lake), str(rows)])
-    return lake
+ROWS, QUICK_ROWS = 15_000_000, 20_000
+BARE, OWN = "DuckDB COPY", "penstock run"
+CHARTS = [Bars("CPU s", "Seconds of CPU"), Bars("memory MB", "Peak memory, MB")]
+RAGGED = (
+    f'Ragged lines: "{LENIENT}" passes over an empty field too many; "{CUT}" fills short lines up and cuts long ones; '
+    f'"{FILLED}" fills short ones up and skips long ones. Penstock sets them aside.'
+)
+AWSWRANGLER = (
+    "awswrangler 3.17 is not measured: it writes Parquet to S3 only and refuses local folders. It reads CSV with "
+    "pandas and writes with pyarrow, as the row for pandas does."
+)
 
 
-def truth(lake: Path) -> dict[str, dict[str, int]]:
-    """Rows by age group as plain Python counts them, strictly and leniently; kept beside the sample."""
-    kept = lake / "truth.json"
-    if not kept.exists():
-        print("counting the truth in plain Python", flush=True)
-        kept.write_text(run_process([PYTHON, str(HERE / "road_truth.py"), str(lake / "raw")]).output, encoding="utf-8")
-    found: dict[str, dict[str, int]] = json.loads(kept.read_text(encoding="utf-8"))
-    return found
-
-
-def fresh_lake(lake: Path, place: Path) -> None:
-    """The same lake as new, its files linked."""
-    shutil.rmtree(place, ignore_errors=True)
-    (place / "raw").mkdir(parents=True)
-    shutil.copy(lake / "lake.yaml", place)
-    for file in (lake / "raw").iterdir():
-        os.link(file, place / "raw" / file.name)
-
-
-def measure(options: argparse.Namespace) -> Table:
+def measure(options: argparse.Namespace) -> list[Table]:
     """Penstock against the bare copy, Polars and pandas."""
-    lake = sample(options.data, options.rows or ROWS)
+    rows = options.rows or (QUICK_ROWS if options.quick else ROWS)
+    lake = sample(options.data, rows)
     right = truth(lake)
-    place = options.data / "place"
-    contenders = chosen(_contenders(lake, place, right), options.only)
-    try:
+    with passing(options.data / "place") as place:
+        contenders = chosen([own_lake(lake, place, right), *others(lake, place, right)], options.only)
         take_turns(contenders, options.runs)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
     files = list((lake / "raw").iterdir())
-    size = sum(file.stat().st_size for file in files)
-    return Table(
-        title=f"CSV to table: {size / 1e9:.2f} GB, {options.rows or ROWS:,} rows in {len(files)} files",
-        contenders=contenders,
-        baseline=BARE,
-        runs=options.runs,
-        notes=_notes(right),
-        own=OWN,
-        wanted=(SAME, LENIENT),
-    )
+    size = sum(file.stat().st_size for file in files) / 1e9
+    title = f"CSV to table: {size:.2f} GB, {rows:,} rows in {len(files)} files"
+    notes = [f"Rows are compared by age group with a truth of {sum(right['strict'].values()):,}.", RAGGED, AWSWRANGLER]
+    return [of_processes(title, contenders, BARE, options.runs, own=OWN, notes=notes, charts=CHARTS)]
 
 
-def _contenders(lake: Path, place: Path, right: dict[str, dict[str, int]]) -> list[Contender]:
-    raw, out = str(lake / "raw"), place / "out"
-    own_lake = Contender(
+def own_lake(lake: Path, place: Path, right: Truth) -> Contender:
+    """The product as people use it."""
+    return Contender(
         OWN,
         [PENSTOCK, "-C", str(place), "run", "--quiet"],
         before=partial(fresh_lake, lake, place),
-        after=partial(_judge_lake, place, right),
+        after=partial(judge_lake, place, right),
+        wanted=(SAME,),
         note="Iceberg commit, row accounting, and quarantine with the line of every bad row included.",
     )
 
-    def other(name: str, program: str, note: str) -> Contender:
-        command = [PYTHON, str(HERE / program), raw, str(out)]
-        return Contender(name, command, partial(_fresh_folder, place, out), partial(_judge_files, out, right), note)
 
+def bare_copy(lake: Path, place: Path, right: Truth) -> Contender:
+    """The least that must be done."""
+    note = "the same SELECT written by hand, malformed rows by `store_rejects`; nothing else."
+    return other(BARE, ["road_copy.py"], lake, place, right, wanted=(SAME, LENIENT), note=note)
+
+
+def others(lake: Path, place: Path, right: Truth) -> list[Contender]:
+    """Everyone but the product."""
     return [
-        own_lake,
-        other(
-            BARE, "road_copy.py", "the same SELECT written by hand, malformed rows by `store_rejects`; nothing else."
-        ),
-        other("Polars", "road_polars.py", "streaming; lines with too few or too many fields are filled up or cut."),
-        other("pandas", "road_pandas.py", "whole files in memory; lines with too many fields are skipped."),
+        bare_copy(lake, place, right),
+        other("Polars", ["road_polars.py"], lake, place, right, wanted=(SAME, CUT), note="streaming, file by file."),
+        other("pandas", ["road_pandas.py"], lake, place, right, wanted=(SAME, FILLED), note="whole files in memory."),
     ]
 
 
-def _notes(right: dict[str, dict[str, int]]) -> list[str]:
-    strict, lenient = (sum(right[kind].values()) for kind in ("strict", "lenient"))
-    rows = f"Rows are compared by age group with a truth of {strict:,}."
-    shifted = f"{lenient - strict:,} lines have a field too many that is empty; DuckDB's reader passes over it"
-    return [rows, f'"{LENIENT}": {shifted}.']
-
-
-def _fresh_folder(place: Path, out: Path) -> None:
-    shutil.rmtree(place, ignore_errors=True)
-    out.mkdir(parents=True)
-
-
-def _judge_lake(place: Path, right: dict[str, dict[str, int]], _usage: Usage) -> str:
-    sql = GROUPS.format(rows="consultations")
-    answer = run_process([PENSTOCK, "-C", str(place), "query", "--format", "json", sql]).output
-    return _outcome({str(row["age_group"]): row["rows"] for row in json.loads(answer)}, right)
-
-
-def _judge_files(out: Path, right: dict[str, dict[str, int]], _usage: Usage) -> str:
-    sql = GROUPS.format(rows=f"read_parquet('{out}/*.parquet')")
-    return _outcome(json.loads(run_process([PYTHON, "-c", COUNT, sql]).output), right)
-
-
-def _outcome(found: dict[str, int], right: dict[str, dict[str, int]]) -> str:
-    if found == right["strict"]:
-        return SAME
-    if found == right["lenient"]:
-        return LENIENT
-    groups = found.keys() | right["strict"].keys()
-    differ = sum(abs(found.get(group, 0) - right["strict"].get(group, 0)) for group in groups)
-    return f"differ by {differ:,}"
+def other(
+    name: str, program: list[str], lake: Path, place: Path, right: Truth, *, wanted: tuple[str, ...], note: str
+) -> Contender:
+    """A program of this folder that turns a folder of files into a folder of Parquet."""
+    out = place / "out"
+    command = [PYTHON, str(HERE / program[0]), str(lake / "raw"), str(out), *program[1:]]
+    return Contender(
+        name, command, partial(fresh_folder, place, out), partial(judge_files, out, right), wanted=wanted, note=note
+    )

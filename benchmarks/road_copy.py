@@ -1,4 +1,7 @@
-"""The bare copy: one hand-written SELECT per file, no more than the rows need. Arguments: raw folder, output folder."""
+"""The bare copy: one hand-written SELECT, no more than the rows need.
+
+Arguments: raw folder, output folder; `--at-once` for one query over all files instead of one for each.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ WHERE (patient_age IS NULL OR patient_age BETWEEN 0 AND 120) AND diagnostic IS N
 
 
 def main() -> None:
-    """Copy every file."""
+    """Copy every file, or all at once."""
     raw, out = Path(sys.argv[1]), Path(sys.argv[2])
     connection = duckdb.connect(
         config={
@@ -44,14 +47,19 @@ def main() -> None:
             "preserve_insertion_order": "false",
         }
     )
+    files = sorted(raw.iterdir())
+    for group in [files] if "--at-once" in sys.argv else [[file] for file in files]:
+        target = out / f"{group[0].stem}.parquet"
+        select = SELECT.format(source=_source(group))
+        connection.execute(f"COPY ({select}) TO '{target}' (FORMAT parquet, COMPRESSION snappy)")
+
+
+def _source(files: list[Path]) -> str:
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in COLUMNS)
-    for file in sorted(raw.iterdir()):
-        source = (
-            f"read_csv('{file}', auto_detect=false, header=true, columns={{{columns}}}, delim=',', quote='\"', "
-            f"escape='\"', nullstr='', encoding='utf-8', store_rejects=true)"
-        )
-        target = out / f"{file.stem}.parquet"
-        connection.execute(f"COPY ({SELECT.format(source=source)}) TO '{target}' (FORMAT parquet, COMPRESSION snappy)")
+    return (
+        f"read_csv({[str(file) for file in files]}, auto_detect=false, header=true, columns={{{columns}}}, "
+        f"delim=',', quote='\"', escape='\"', nullstr='', encoding='utf-8', store_rejects=true)"
+    )
 
 
 if __name__ == "__main__":

@@ -5,20 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import shutil
 from functools import partial
 from pathlib import Path
 
 from measuring import PENSTOCK, PYTHON, Contender, Usage, chosen, run_process, take_turns
-from report import Table
-from road import fresh_lake, sample
+from samples import fresh_lake, passing, sample
+from table import Bars, Table, of_processes
 
-ROWS = 50_000
+ROWS, QUICK_ROWS = 50_000, 2_000
 RUNS_FACTOR = 3
 BARE = "python -c pass"
 OWN = "penstock query"
+FIRST = "penstock, from nothing to a result"
 SQL = "SELECT age_group, count(*) FROM consultations GROUP BY age_group"
 FIRST_RESULT = "`init` with 2,000 sample rows, `run`, `query`: what a newcomer types."
+CHARTS = [Bars("wall s", "Seconds", leave_out=(FIRST,))]
 DUCKDB_QUERY = """
 import json, sys
 import duckdb
@@ -26,42 +27,38 @@ print(json.dumps(duckdb.sql(sys.argv[1]).fetchall()))
 """
 
 
-def measure(options: argparse.Namespace) -> Table:
+def measure(options: argparse.Namespace) -> list[Table]:
     """The command line against bare Python and bare DuckDB, and how long a newcomer waits."""
-    place = options.data / "place"
-    fresh_lake(sample(options.data, ROWS), place)
-    try:
+    rows, runs = (QUICK_ROWS, 1) if options.quick else (ROWS, options.runs * RUNS_FACTOR)
+    with passing(options.data / "place") as place:
+        fresh_lake(sample(options.data, rows), place)
         run_process([PENSTOCK, "-C", str(place), "run", "--quiet"])
         contenders = chosen(_contenders(place), options.only)
-        for one in contenders:  # the first start of a program compiles it and fills the system's cache
+        for one in (
+            [] if options.quick else contenders
+        ):  # the first start compiles a program and fills the system's cache
             run_process(one.command)
-        runs = options.runs * RUNS_FACTOR
         take_turns(contenders, runs)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-    notes = [f"The query counts rows by age group; the table has about {ROWS:,} rows."]
-    return Table("Starting", contenders, BARE, runs, notes, OWN, ("same",))
+    notes = [f"The query counts rows by age group; the table has about {rows:,} rows."]
+    return [of_processes("Starting", contenders, BARE, runs, own=OWN, notes=notes, charts=CHARTS)]
 
 
 def _contenders(place: Path) -> list[Contender]:
     files = [str(file) for file in (place / "processed").rglob("data/*.parquet")]
     bare_query = [PYTHON, "-c", DUCKDB_QUERY, SQL.replace("consultations", f"read_parquet({files})")]
     rows = dict(json.loads(run_process(bare_query).output))
+    first = ["/bin/sh", "-c", _first_result(place.parent / "first")]
+    query = [PENSTOCK, "-C", str(place), "query", "--format", "json", SQL]
     return [
         Contender(BARE, [PYTHON, "-c", "pass"]),
         Contender("python -c 'import duckdb'", [PYTHON, "-c", "import duckdb"]),
         Contender("penstock --help", [PENSTOCK, "--help"]),
-        Contender("completing a table", ["/bin/sh", "-c", _completing(place)]),
+        Contender("penstock, completing a table", ["/bin/sh", "-c", _completing(place)]),
         Contender("penstock check", [PENSTOCK, "-C", str(place), "check"]),
-        Contender(
-            "nothing to first result", ["/bin/sh", "-c", _first_result(place.parent / "first")], note=FIRST_RESULT
-        ),
+        Contender("penstock status", [PENSTOCK, "-C", str(place), "status"]),
+        Contender(FIRST, first, note=FIRST_RESULT),
         Contender("DuckDB query", bare_query, note="the same files by `read_parquet`, from Python."),
-        Contender(
-            OWN,
-            [PENSTOCK, "-C", str(place), "query", "--format", "json", SQL],
-            after=partial(_judge, rows),
-        ),
+        Contender(OWN, query, after=partial(_judge, rows), wanted=("same",)),
     ]
 
 
@@ -86,4 +83,5 @@ def _first_result(place: Path) -> str:
 
 
 def _judge(rows: dict[str | None, int], usage: Usage) -> str:
-    return "same" if dict(row.values() for row in json.loads(usage.output)) == rows else "differ"
+    found = json.loads(usage.output[: usage.output.rindex("]") + 1])
+    return "same" if dict(row.values() for row in found) == rows else "differ"

@@ -2,7 +2,12 @@
 # Install the Debian/Ubuntu packages that the tests need, where they are missing.
 set -eu
 
-packages=""
+# Spark, one of the programs that the tests read tables with, runs on Java; its driver for the catalog's SQLite file is a
+# Debian package. A Java that is there already is as good as the package's.
+packages="libxerial-sqlite-jdbc-java"
+if ! command -v java >/dev/null 2>&1; then
+    packages="default-jre-headless $packages"
+fi
 
 if [ -z "$packages" ]; then
     echo "System packages: none needed."

@@ -108,6 +108,12 @@ class ExpressionError(BadFileError):
     code = "expression"
 
 
+class RowsElsewhereError(BadFileError):
+    """The rows that a file is to replace are in another writer's files, where they cannot be told from others."""
+
+    code = "rows_elsewhere"
+
+
 class FileChangedError(PenstockError):
     """A file changed while it was read; it is looked at again, nothing of the attempt is kept."""
 
@@ -174,7 +180,37 @@ class CatalogError(PenstockError):
     code = "catalog"
 
 
+class UnreadableTableError(CatalogError):
+    """Another writer left a table so that reading it would show wrong rows; nothing is served."""
+
+    code = "unreadable_table"
+
+
+class OldCatalogError(CatalogError):
+    """A table's folder holds newer metadata than the catalog names; nothing is removed from it."""
+
+    code = "old_catalog"
+
+
 class StateError(PenstockError):
     """The state store below `.penstock/` cannot be used."""
 
     code = "state"
+
+
+class DamagedStateError(StateError):
+    """The state store's file is not as it was written; it can be rebuilt from the tables."""
+
+    code = "damaged_state"
+
+
+class IntegrityError(PenstockError):
+    """A file of a table is missing or not as it was written; nothing of it is served."""
+
+    code = "integrity"
+
+
+class SnapshotError(PenstockError):
+    """A snapshot, tag or moment that was asked for is not there, or not any more."""
+
+    code = "snapshot"

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from penstock import __version__
 from penstock.clock import Clock, SystemClock
-from penstock.declaration import Declaration, Examined, Table, examine, read_text
-from penstock.errors import DeclarationError, Problem, TableNotFoundError
+from penstock.errors import DeclarationError, Problem, StateError, TableNotFoundError
 from penstock.naming import TableName, did_you_mean
-from penstock.queries import Asker, Result
 from penstock.runs import Journal
 from penstock.signals import Signals
-from penstock.state import Head, SqliteState
-from penstock.storage import LocalZone
+from penstock.state import Head, Heads, SqliteState
+from penstock.state.known import Declared, KnownText
+from penstock.storage import LocalZone, Seals
 from penstock.tables import LocalCatalog
+from penstock.tables.history import LocalHistory
 
 if TYPE_CHECKING:
     from penstock.arrivals import Discovery, Previewer, Readmission, Readmitter, Summary, Worker, Workshop
+    from penstock.declaration import Declaration, Examined, Table
+    from penstock.engines import DuckDBEngine, Engine
     from penstock.quality.retention import Purged
+    from penstock.queries import Result
+    from penstock.upkeep.deeds import Repaired
+    from penstock.upkeep.findings import Report
+    from penstock.upkeep.maintain import Maintainer, Upkept
+    from penstock.upkeep.policy import Policy
 
 STATE_FOLDER = ".penstock"
-JOURNAL_EVENTS = ("finished", "dead", "failed", "readmitted", "purged")
+JOURNAL_EVENTS = (
+    *("finished", "dead", "failed", "readmitted", "purged", "sealed", "repaired", "noticed"),
+    *("maintained", "upkeep_failed"),
+)
 
 
 class Lake:
@@ -42,20 +55,46 @@ class Lake:
             StateError: The state store cannot be used.
         """
         self.folder = folder.absolute()
-        self._examined = examine(read_text(self.folder))
-        if self._examined.problems or self._examined.declaration is None:
-            raise DeclarationError(self._examined.problems)
-        self.declaration: Declaration = self._examined.declaration
+        self._text = _bytes_of(self.folder / "lake.yaml")
+        known = KnownText(self.folder / STATE_FOLDER, __version__)
+        self._declared = (known.recall(self._text) if self._text else None) or self._examine(known)
         self.clock = clock or SystemClock()
         self.signals = Signals()
-        self._workers: list[Worker | Readmitter] = []
-        zones = self.declaration.zones
-        self.raw = LocalZone(self.folder / zones.raw)
-        self.processed = LocalZone(self.folder / zones.processed)
-        self.enriched = LocalZone(self.folder / zones.enriched)
+        self._workers: list[Worker | Readmitter | DuckDBEngine] = []
+        self.raw = LocalZone(self.folder / self._declared.raw)
+        processed = self.folder / self._declared.processed
+        self.seals = Seals(processed, self._note_sealed)
+        self.processed = LocalZone(processed, self.seals)
+        self.enriched = LocalZone(self.folder / self._declared.enriched)
         self.journal = Journal(self.folder / STATE_FOLDER / "logs", self.clock)
         for event in JOURNAL_EVENTS:
             self.signals.listen(event, self.journal.write)
+
+    def _examine(self, known: KnownText) -> Declared:
+        """Examine the declaration, and keep that it is sound."""
+        lake, zones = self.declaration.lake, self.declaration.zones
+        declared = Declared(lake, zones.raw, zones.processed, zones.enriched, tuple(self.declaration.tables))
+        if self._text:
+            known.remember(self._text, declared)
+        return declared
+
+    @cached_property
+    def _examined(self) -> Examined:
+        from penstock.declaration import decoded, examine, read_text
+
+        return examine(read_text(self.folder) if self._text is None else decoded(self._text))
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """What `lake.yaml` says, as it was when the lake was opened."""
+        if self._examined.problems or self._examined.declaration is None:
+            raise DeclarationError(self._examined.problems)
+        return self._examined.declaration
+
+    @property
+    def name(self) -> str:
+        """The lake's name."""
+        return self._declared.lake
 
     @cached_property
     def state(self) -> SqliteState:
@@ -65,26 +104,39 @@ class Lake:
     @cached_property
     def catalog(self) -> LocalCatalog:
         """The catalog."""
-        return LocalCatalog(self.processed.root, self.state.heads)
+        return LocalCatalog(self.processed.root, self.state.heads, self.seals)
 
     @property
     def declared(self) -> Mapping[TableName, Table]:
-        """Declared tables by name."""
-        return {TableName.parse(name): table for name, table in self.declaration.tables.items()}
+        """Declared tables by name; what is declared of them is looked at on demand."""
+        return _Tables(self._declared.tables, lambda: self.declaration.tables)
 
     @property
     def tables(self) -> list[str]:
         """Names of the tables that exist."""
         return [str(name) for name in self.catalog.tables()]
 
-    def query(self, sql: str) -> Result:
+    @cached_property
+    def history(self) -> LocalHistory:
+        """The past of the tables: snapshots and tags."""
+        return LocalHistory(self.catalog)
+
+    def query(self, sql: str, at: str | None = None) -> Result:
         """Ask in SQL (DuckDB's dialect) over tables and `penstock.*`; read-only.
 
+        Args:
+            sql: One statement.
+            at: The moment as of which tables are read: a snapshot's id, a tag, a time in ISO 8601; now, when left out.
+
         Raises:
+            IntegrityError: A file of a table is missing, or not as it was written; nothing is served.
+            SnapshotError: Nothing is called `at`, or a table did not exist then.
             QueryError: The statement is not valid, would change something, or names what is not there.
         """
+        from penstock.queries import Asker
+
         folders = [self.raw.root, self.processed.root, self.enriched.root]
-        return Asker(self.catalog, self.state, self.processed, folders).ask(sql)
+        return Asker(self.catalog, self.state, self.processed, folders, self.history).ask(sql, at)
 
     def discover(self) -> Discovery:
         """Record every file version in `raw/` that is new."""
@@ -100,12 +152,15 @@ class Lake:
         """
         from penstock.arrivals import Worker
 
+        shop = self._workshop(threads)
+        maintainer = self._maintainer(lambda: shop.bench.engine)
         worker = Worker(
-            self._workshop(threads),
+            shop,
             state=self.state,
             catalog=self.catalog,
             signals=self.signals,
             tags=self.declaration.tags,
+            committed=lambda table: maintainer.tend(table, self._policy(table)),
         )
         self._workers.append(worker)
         return worker
@@ -152,9 +207,13 @@ class Lake:
         from penstock.steps import problems_of
 
         self._assert_sound(problems_of(self._examined.document, self._examined.text))
-        private = self.folder / STATE_FOLDER
-        engine = DuckDBEngine(private / "spill" / f"{os.getpid()}-{len(self._workers)}", threads=threads)
-        return Workshop(self.raw, self.processed, Bench(engine, self.clock, self.folder), private / "scratch")
+        engine = DuckDBEngine(self._spill(), threads=threads)
+        scratch = self.folder / STATE_FOLDER / "scratch"
+        return Workshop(self.raw, self.processed, Bench(engine, self.clock, self.folder), scratch)
+
+    def _spill(self) -> Path:
+        """A folder of its own for each engine, named after this process."""
+        return self.folder / STATE_FOLDER / "spill" / f"{os.getpid()}-{len(self._workers)}"
 
     def assert_columns(self, tables: Iterable[TableName]) -> None:
         """Make sure, before anything runs, that the columns which steps and checks name can be there.
@@ -171,6 +230,109 @@ class Lake:
             text = next(text for text in self.declaration.tables if TableName.parse(text) == name)
             found += previewer.problems_for(self._examined, text, waiting)
         self._assert_sound(found)
+
+    def verify(self, tables: Iterable[str] = (), *, quick: bool = False, raw: bool = False) -> Report:
+        """Check everything that can be checked, and change nothing.
+
+        Args:
+            tables: Names of tables to look at; all when left out.
+            quick: Whether files that show no change are not read.
+            raw: Whether files in `raw/` are compared with what was read of them, too.
+        """
+        from penstock.upkeep.verify import Grounds, Verifier
+
+        grounds = Grounds(
+            LocalCatalog(self.processed.root, self._heads(), self.seals),
+            self.raw,
+            self.processed,
+            lambda: self.state,
+            self.declared,
+            self.signals,
+        )
+        return Verifier(grounds).verify(map(TableName.parse, tables), quick=quick, raw=raw)
+
+    def repair(self, *, dry_run: bool = False) -> Repaired:
+        """Rebuild the state store from the tables, and mend what can be mended; nobody else may be at work.
+
+        Args:
+            dry_run: Whether only to say what would be done.
+
+        Raises:
+            StateError: Workers are running.
+        """
+        from penstock.upkeep.repair import Repairer, Workplace
+
+        self.close()
+        self.__dict__.pop("state", None)
+        self.__dict__.pop("catalog", None)
+        self.__dict__.pop("history", None)
+        place = Workplace(
+            self.folder / STATE_FOLDER,
+            self.raw,
+            self.processed,
+            lambda heads: LocalCatalog(self.processed.root, heads or NoHeads(), self.seals),
+            self.declared,
+            self.journal.tail(1_000_000_000),
+            self.clock,
+            self.signals,
+        )
+        return Repairer(place, dry_run=dry_run).repair()
+
+    def maintain(self, tables: Iterable[str] = (), *, dry_run: bool = False) -> Upkept:
+        """Join small data files, let old snapshots expire, and remove files that nothing names any more.
+
+        Others may read and write meanwhile. What goes wrong with one table stands in its result, and stops no other.
+
+        Args:
+            tables: Names of tables; all when left out.
+            dry_run: Whether only to say what would be done.
+        """
+        from penstock.engines import DuckDBEngine
+        from penstock.upkeep.leftovers import clear, leftovers
+        from penstock.upkeep.maintain import Upkept
+        from penstock.upkeep.policy import policy_of
+
+        def engine() -> DuckDBEngine:
+            made = DuckDBEngine(self._spill())
+            self._workers.append(made)
+            return made
+
+        maintainer = self._maintainer(engine)
+        chosen = [TableName.parse(table) for table in tables] or self.catalog.tables()
+        done = tuple(maintainer.maintain(table, self._policy(table), dry_run=dry_run) for table in chosen)
+        left = leftovers(self.folder / STATE_FOLDER, policy_of(self.declaration.upkeep).orphan_seconds, time.time())
+        if not dry_run:
+            clear(left)
+        return Upkept(done, len(left))
+
+    def _maintainer(self, engine: Callable[[], Engine]) -> Maintainer:
+        from penstock.tables.retention import LocalRetention
+        from penstock.upkeep.compact import Compactor
+        from penstock.upkeep.maintain import Maintainer
+        from penstock.upkeep.sweep import Sweeper
+
+        kept, state, clock = LocalRetention(self.catalog), self.state, self.clock
+        ledgers = self.folder / STATE_FOLDER / "upkeep"
+        sweeper = Sweeper(self.processed.root, ledgers, self.catalog, kept, state, self.seals, clock)
+        compactor = cache(lambda: Compactor(engine(), self.processed, self.catalog, state, clock))
+        return Maintainer(self.catalog, kept, state, sweeper, compactor, clock, self.signals)
+
+    def _policy(self, table: TableName) -> Policy:
+        """How a table is looked after; one that is not declared as the lake says."""
+        from penstock.upkeep.policy import policy_of
+
+        return policy_of(self.declaration.upkeep, self.declared[table].upkeep if table in self.declared else None)
+
+    def _heads(self) -> Heads:
+        """The cache of heads; one that keeps nothing where the state store cannot be used."""
+        try:
+            return self.state.heads
+        except StateError:
+            return NoHeads()
+
+    def _note_sealed(self, paths: list[str]) -> None:
+        """Tell of files that nobody had sealed: another writer's, an older lake's, or those of a commit cut short."""
+        self.signals.announce("sealed", files=len(paths), paths=paths[:20])
 
     def _assert_sound(self, problems: list[Problem]) -> None:
         if problems:
@@ -198,10 +360,12 @@ class Lake:
 
     def close(self) -> None:
         """Let go of files and of all work held; once is enough, twice does no harm."""
-        while self._workers:
-            self._workers.pop().close()
-        if "state" in self.__dict__:
-            self.state.close()
+        with ExitStack() as closing:  # whatever fails, the rest is closed
+            closing.callback(self.seals.close)
+            if "state" in self.__dict__:
+                closing.callback(self.state.close)
+            while self._workers:
+                closing.callback(self._workers.pop().close)
 
     def __enter__(self) -> Self:
         """Use the lake in a `with` block."""
@@ -213,7 +377,36 @@ class Lake:
 
     def __repr__(self) -> str:
         """Name and folder."""
-        return f"<Lake {self.declaration.lake} in {self.folder}>"
+        return f"<Lake {self.name} in {self.folder}>"
+
+
+class _Tables(Mapping[TableName, "Table"]):
+    """The declared tables of a lake: their names are known, the rest is looked up when one is taken."""
+
+    def __init__(self, names: Iterable[str], look_up: Callable[[], Mapping[str, Table]]) -> None:
+        self._spelled = {TableName.parse(name): name for name in names}
+        self._look_up = look_up
+
+    def __getitem__(self, name: TableName) -> Table:
+        spelled = self._spelled[name]
+        return self._look_up()[spelled]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._spelled
+
+    def __iter__(self) -> Iterator[TableName]:
+        return iter(self._spelled)
+
+    def __len__(self) -> int:
+        return len(self._spelled)
+
+
+def _bytes_of(file: Path) -> bytes | None:
+    """The file's bytes; None where reading says why it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
 
 
 def open_lake(path: str | Path = ".") -> Lake:
@@ -225,7 +418,8 @@ def preview_columns(folder: Path, examined: Examined) -> Previewer:
     """Look at the lake in `folder` without opening it: nothing is made, and its declaration may have problems."""
     from penstock.arrivals import Previewer
 
-    catalog = LocalCatalog(folder / examined.zones.processed, NoHeads())
+    processed = folder / examined.zones.processed
+    catalog = LocalCatalog(processed, NoHeads(), Seals(processed, keeps=False))
     return Previewer(catalog, LocalZone(folder / examined.zones.raw), examined.tables)
 
 

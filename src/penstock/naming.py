@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,8 +18,13 @@ DEFAULT_LAYER = "main"
 TABLE_NAME = re.compile(r"^(?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")
 _DATA_FILE = re.compile(
     r"^(?P<key>[0-9a-f]{16})-(?P<version>[0-9a-f]{16})-g(?P<generation>\d+)-(?P<attempt>[0-9a-f]{8})"
-    r"(?:-(?P<part>\d+))?\.parquet$"
+    r"(?:-(?P<part>\d+))?(?:-x\d+)?\.parquet$"
 )
+
+_PACK = re.compile(r"^pack-[0-9a-f]{32}\.parquet$")
+_PLAIN = re.compile(r'^[^"(),\s](?:[^"(),]*[^"(),\s])?$')
+IDENTITY = "identity"
+"""The transform that takes a column's value as it is."""
 
 
 @dataclass(frozen=True, order=True)
@@ -63,12 +69,14 @@ class ArrivalName:
         """Write the identity as it stands in file names and snapshot summaries."""
         return f"{self.key_id}-{self.version_id}-g{self.generation}"
 
-    def stem(self, attempt: str, part: int | None = None) -> str:
+    def stem(self, attempt: str, part: int | None = None, piece: int | None = None) -> str:
         """Name, without its ending, of the files written by one attempt (8 hexadecimal digits).
 
-        `part` numbers what was added to the arrival's rows later: rows that came back from quarantine.
+        `part` numbers what was added to the arrival's rows later: rows that came back from quarantine. `piece` numbers
+        the files where the rows fall into several partitions.
         """
-        return f"{self}-{attempt}" if part is None else f"{self}-{attempt}-{part}"
+        parts = [str(self), attempt, *([] if part is None else [str(part)]), *([] if piece is None else [f"x{piece}"])]
+        return "-".join(parts)
 
 
 def arrival_of(path: str) -> ArrivalName | None:
@@ -79,16 +87,20 @@ def arrival_of(path: str) -> ArrivalName | None:
     return ArrivalName(match["key"], match["version"], int(match["generation"]))
 
 
-def attempt_of(path: str) -> str | None:
-    """Read the attempt out of a data file's path; None for a file that another writer made."""
-    match = _DATA_FILE.match(PurePosixPath(path).name)
-    return match["attempt"] if match else None
-
-
 def part_of(path: str) -> int | None:
     """Read the part out of a data file's path; None for a file that holds the rows of a whole arrival."""
     match = _DATA_FILE.match(PurePosixPath(path).name)
     return int(match["part"]) if match and match["part"] else None
+
+
+def pack_name() -> str:
+    """A new name for a data file that holds rows of several arrivals."""
+    return f"pack-{uuid.uuid4().hex}.parquet"
+
+
+def is_pack(path: str) -> bool:
+    """Whether a data file holds rows of several arrivals."""
+    return _PACK.match(PurePosixPath(path).name) is not None
 
 
 def identifier(name: str) -> str:
@@ -118,3 +130,30 @@ def _visible(char: str) -> str:
     if char.isprintable() and not "\u202a" <= char <= "\u202e" and not "\u2066" <= char <= "\u2069":
         return char
     return char.encode("unicode_escape").decode("ascii") if char != "\t" else "\\t"
+
+
+@dataclass(frozen=True)
+class Transform:
+    """What of a column decides in which data file a row stands.
+
+    Attributes:
+        kind: `identity`, `year`, `month`, `day`, `hour`, `bucket` or `truncate`.
+        column: The column, as it is declared.
+        size: Number of buckets, or width to cut at.
+    """
+
+    kind: str
+    column: str
+    size: int | None = None
+
+    def __str__(self) -> str:
+        """Write it as the declaration does."""
+        column = self.column if _PLAIN.match(self.column) else '"' + self.column.replace('"', '""') + '"'
+        if self.kind == IDENTITY:
+            return column
+        return f"{self.kind}({column})" if self.size is None else f"{self.kind}({self.size}, {column})"
+
+    @property
+    def iceberg(self) -> str:
+        """Iceberg's name of it, without the column."""
+        return self.kind if self.size is None else f"{self.kind}[{self.size}]"

@@ -27,6 +27,10 @@ def test_help_lists_every_command_in_the_order_of_use() -> None:
         "status",
         "runs",
         "logs",
+        "snapshots",
+        "verify",
+        "maintain",
+        "repair",
         "schema",
         "completion",
     ]
@@ -53,7 +57,7 @@ def test_version() -> None:
 
 def test_mistyped_command_and_option_are_suggested() -> None:
     """A wrong name is answered with the closest right one and exit code 2."""
-    command, option = call("qery"), call("run", "--jsn")
+    command, option = call("quary"), call("run", "--jsn")
     assert (command.code, option.code) == (2, 2)
     assert "Did you mean 'query'?" in command.err
     assert "Did you mean '--json'?" in option.err
@@ -133,6 +137,7 @@ def test_check_json(make: Callable[[str, dict[str, str]], Path]) -> None:
         "steps": 0,
         "checks": 0,
         "columns": [{"table": "orders", "source": None}],
+        "notes": [],
         "problems": [
             {
                 "file": "lake.yaml",

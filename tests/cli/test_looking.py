@@ -60,6 +60,8 @@ def test_show_gives_types_with_their_reasons(filled: Path) -> None:
         "description",
         "pattern",
         "on_reupload",
+        "partition",
+        "partitions",
         "rows",
         "files",
         "bytes",

@@ -13,6 +13,7 @@ from penstock.state import SqliteState, State
 from penstock.state.store import Heads
 from penstock.storage import LocalZone, Zone
 from penstock.tables import Catalog, LocalCatalog
+from penstock.tables.retention import LocalRetention, Retention
 
 ZONES: dict[str, Callable[[Path], Zone]] = {
     "local": LocalZone,
@@ -23,6 +24,10 @@ STATES: dict[str, Callable[[Path, Clock], State]] = {
 CATALOGS: dict[str, Callable[[Path, Heads], Catalog]] = {
     "local": LocalCatalog,
 }
+RETENTIONS: dict[str, Callable[[Any], Retention]] = {
+    "local": LocalRetention,
+}
+"""Under the names of the catalogs that they go with."""
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "duckdb": DuckDBEngine,
 }

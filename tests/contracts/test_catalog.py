@@ -90,7 +90,7 @@ def test_a_commit_adds_rows(catalog: Catalog, tmp_path: Path) -> None:
     head = add(catalog, base, file)
     assert rows(head) == [(1, "é"), (2, None)]
     assert (head.rows, head.bytes, [f.path for f in head.files]) == (2, file.bytes, [file.path])
-    assert head.files[0].arrival == arrival("a")
+    assert head.files[0].members[0].arrival == arrival("a")
     assert head.snapshot is not None
     assert head.pointer != base.pointer
     assert catalog.head(T) == head
@@ -269,7 +269,7 @@ def test_columns_are_replaced(catalogs: Catalogs, tmp_path: Path) -> None:
     assert [column.id for column in columns] == [3, 4]
     wide = (columns[0], base.columns[1])
     rewritten = {
-        file.path: write_file(tmp_path / "data", f"new{at}", f"SELECT {at + 0.5} AS ID, 'x' AS name", wide)
+        file.path: (write_file(tmp_path / "data", f"new{at}", f"SELECT {at + 0.5} AS ID, 'x' AS name", wide),)
         for at, file in enumerate(base.files)
     }
     change = {"column": "ID", "change": "widened"}
@@ -278,7 +278,7 @@ def test_columns_are_replaced(catalogs: Catalogs, tmp_path: Path) -> None:
     head = catalog.evolve(base, evolution)
     assert head.columns == (columns[0], base.columns[1], columns[1])
     assert rows(head) == [(0.5, "x", None), (1.5, "x", None)]
-    assert {file.path for file in head.files} == {file.path for file in rewritten.values()}
+    assert {file.path for file in head.files} == {file.path for (file,) in rewritten.values()}
     metadata = catalog.metadata(T) or {}
     assert metadata["properties"]["note"] == "é"
     assert json.loads(metadata["properties"][HISTORY]) == [{**change, "schema": metadata["current-schema-id"]}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.clock import HeldClock
+from penstock.declaration import Transform
 from penstock.errors import CommitConflictError, LeaseLostError, SupersededError
-from penstock.naming import ArrivalName, TableName, part_of
-from penstock.state import Head, LiveFile
+from penstock.naming import ArrivalName, TableName, pack_name
+from penstock.state import DataFile, Head, Member
+from penstock.state.files import packed_text
 from penstock.state.store import Column
-from penstock.tables import Catalog, Change, DataFile, Staged, commit_group
+from penstock.tables import Catalog, Change, Staged, commit_group
 from penstock.tables.catalog import Evolution
 from penstock.tables.commit import plan_change
 from tests.contracts.conftest import Catalogs
@@ -96,17 +98,44 @@ def model(groups: list[list[Delivery]]) -> list[Delivery]:
     return sorted(live, key=str)
 
 
-def planned(groups: list[list[Delivery]]) -> list[str]:
-    """Apply the plan of each group to a head that is nothing but values; gives the stems of the live files."""
-    head = EMPTY
+def applied(head: Head, change: Change) -> Head:
+    """The head after a change, packs carved."""
+    live = {file.path for file in head.files}
+    kept = tuple(file for file in head.files if file.path not in change.remove)
+    carved = {carving.file.path: _pack(carving.keep) for carving in change.carve}
+    files = tuple(carved.get(file.path, file) for file in kept)
+    return replace(head, files=(*files, *change.add, *(new for path, new in carved.items() if path not in live)))
+
+
+def _pack(members: tuple[Member, ...]) -> DataFile:
+    return DataFile(f"/data/{pack_name()}", sum(member.rows for member in members), 1, packed_text(members))
+
+
+def compacted(head: Head, chance: random.Random) -> Head:
+    """The head after some of its files were made one."""
+    some = [file for file in head.files if chance.random() < 0.5]
+    rest = tuple(file for file in head.files if file not in some)
+    members = tuple(member for file in some for member in file.members)
+    return replace(head, files=(*rest, _pack(members))) if members else head
+
+
+def planned(groups: list[list[Delivery]], seed: int | None = None) -> list[str]:
+    """Apply the plan of each group to a head that is nothing but values; gives the stems of the live files.
+
+    With a seed, each group is one pack, and files are compacted in between.
+    """
+    head, chance = EMPTY, random.Random(seed)
     for attempt, group in enumerate(groups):
         staged = [Staged(d.name, _files(d, attempt), d.on_reupload) for d in group]
+        if seed is not None:
+            pack = _pack(tuple(Member(d.name, 1) for d in group if d.full))
+            staged = [replace(one, files=(pack,) if d.full else ()) for one, d in zip(staged, group, strict=True)]
+            head = compacted(head, chance)
         change, _ = plan_change(head, staged)
         assert (change, _) == plan_change(head, staged)
         assert change.base is head
-        kept = tuple(file for file in head.files if file.path not in change.remove)
-        head = replace(head, files=kept + tuple(LiveFile(f.path, f.rows, f.bytes) for f in change.add))
-    return sorted(str(file.arrival) for file in head.files)
+        head = applied(head, change)
+    return sorted(str(member.arrival) for file in head.files for member in file.members)
 
 
 def _files(delivery: Delivery, attempt: int) -> tuple[DataFile, ...]:
@@ -118,6 +147,12 @@ def _files(delivery: Delivery, attempt: int) -> tuple[DataFile, ...]:
 def test_plans_keep_every_row_once(groups: list[list[Delivery]]) -> None:
     """Any sequence of groups, with repetitions and other versions, leaves exactly the rows of the plain model."""
     assert planned(groups) == sorted(str(delivery.name) for delivery in model(groups))
+
+
+@given(GROUPS, st.integers(0, 2**32))
+def test_packs_keep_every_row_once(groups: list[list[Delivery]], seed: int) -> None:
+    """The same holds when rows of several files stand in one pack, from the start or by compaction."""
+    assert planned(groups, seed) == sorted(str(delivery.name) for delivery in model(groups))
 
 
 @given(GROUPS, st.data())
@@ -181,14 +216,17 @@ def stem_of(there: Delivery | Part) -> str:
     return f"{there.name}-{there.part}" if isinstance(there, Part) else str(there.name)
 
 
-def planned_with_parts(events: list[Delivery | Part], on_reupload: str) -> tuple[list[str], list[bool]]:
-    """Apply the plan of each event to a head that is nothing but values."""
-    head, refused = EMPTY, []
+def planned_with_parts(
+    events: list[Delivery | Part], on_reupload: str, seed: int | None = None
+) -> tuple[list[str], list[bool]]:
+    """Apply the plan of each event to a head that is nothing but values; with a seed, compacted in between."""
+    head, refused, chance = EMPTY, [], random.Random(seed)
     for attempt, event in enumerate(events):
         number = event.part if isinstance(event, Part) else None
         full = isinstance(event, Part) or event.full
         path = f"/data/{event.name.stem(f'{attempt:08x}', number)}.parquet"
         files = (DataFile(path, 1, 1),) if full else ()
+        head = head if seed is None else compacted(head, chance)
         try:
             change, already = plan_change(head, [Staged(event.name, files, on_reupload, number)])
         except SupersededError:
@@ -197,23 +235,24 @@ def planned_with_parts(events: list[Delivery | Part], on_reupload: str) -> tuple
         if isinstance(event, Part):
             refused.append(False)
             assert already == frozenset()
-            assert change.remove == ()
-        kept = tuple(file for file in head.files if file.path not in change.remove)
-        head = replace(head, files=kept + tuple(LiveFile(f.path, f.rows, f.bytes) for f in change.add))
-    stems = [f"{f.arrival}-{part_of(f.path)}" if part_of(f.path) is not None else str(f.arrival) for f in head.files]
+            assert (change.remove, change.carve) == ((), ())
+        head = applied(head, change)
+    stems = [str(member).partition(":")[0] for file in head.files for member in file.members]
     return sorted(stems), refused
 
 
-@given(EVENTS, st.sampled_from(["replace", "append", "ignore"]))
-def test_parts_stand_beside_the_rows_of_their_arrival(events: list[Delivery | Part], on_reupload: str) -> None:
+@given(EVENTS, st.sampled_from(["replace", "append", "ignore"]), st.none() | st.integers(0, 2**32))
+def test_parts_stand_beside_the_rows_of_their_arrival(
+    events: list[Delivery | Part], on_reupload: str, seed: int | None
+) -> None:
     """Parts are there once, only beside their own arrival, and go with it; a delivery leaves its own parts alone."""
-    assert planned_with_parts(events, on_reupload) == model_with_parts(events, on_reupload)
+    assert planned_with_parts(events, on_reupload, seed) == model_with_parts(events, on_reupload)
 
 
 def test_a_file_and_its_parts_in_one_group() -> None:
     """A file that is processed again takes its old rows and parts away and brings its new ones, in one change."""
     old, new = arrival("a"), arrival("a", generation=1)
-    files = (LiveFile(f"/d/{old.stem('0' * 8)}.parquet", 1, 1), LiveFile(f"/d/{old.stem('0' * 8, 5)}.parquet", 1, 1))
+    files = (DataFile(f"/d/{old.stem('0' * 8)}.parquet", 1, 1), DataFile(f"/d/{old.stem('0' * 8, 5)}.parquet", 1, 1))
     head = replace(EMPTY, files=files)
     base = DataFile(f"/d/{new.stem('1' * 8)}.parquet", 1, 1)
     part = DataFile(f"/d/{new.stem('1' * 8, 6)}.parquet", 1, 1)
@@ -271,6 +310,7 @@ class Wrapped:
     def __init__(self, catalog: Catalog) -> None:
         """Wrap a catalog."""
         self.catalog = catalog
+        self.seals = catalog.seals
         self.commits = 0
 
     def tables(self) -> list[TableName]:
@@ -289,9 +329,19 @@ class Wrapped:
         """Pass on."""
         return self.catalog.head(table)
 
-    def create(self, table: TableName, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
+    def create(
+        self,
+        table: TableName,
+        columns: list[tuple[str, str]],
+        properties: Mapping[str, str],
+        partition: Sequence[Transform] = (),
+    ) -> Head:
         """Pass on."""
-        return self.catalog.create(table, columns, properties)
+        return self.catalog.create(table, columns, properties, partition)
+
+    def repartition(self, base: Head, partition: Sequence[Transform]) -> Head:
+        """Pass on."""
+        return self.catalog.repartition(base, partition)
 
     def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
         """Pass on."""
@@ -408,7 +458,7 @@ def test_the_guard_is_asked_before_each_attempt(catalog: Catalog, tmp_path: Path
         commit_group(Beaten(catalog, tmp_path, 9), T, [staged(tmp_path, arrival("a"), 9, 1)], HeldClock(), guard)
     head = catalog.head(T)
     assert head is not None
-    assert arrival("a") not in {file.arrival for file in head.files}
+    assert arrival("a") not in {member.arrival for file in head.files for member in file.members}
 
 
 def test_a_removed_table_is_no_commit(catalog: Catalog, tmp_path: Path) -> None:

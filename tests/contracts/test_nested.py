@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,15 @@ def test_types_of_fifty_levels(catalog: Catalog, tmp_path: Path) -> None:
     assert head.columns == planned_columns([("s", kind)])
     head = add(catalog, head, write(tmp_path / "data", head.columns, "a", f"SELECT {value} AS s"))
     assert str(rows(head)[0][0]).count("a") == 50
+
+
+def test_planned_ids_come_after_those_of_columns_that_are_gone(catalog: Catalog) -> None:
+    """A table never gives an id twice: the head tells the last, also when its column is gone."""
+    base = catalog.create(T, [("a", "BIGINT"), ("b", "STRUCT(c BIGINT)")], {})
+    wide = catalog.add_columns(base, [("d", "STRUCT(e BIGINT[])")], {})
+    assert wide.last_column_id == max(wide.columns[-1].nested) == 6
+    dropped = replace(wide, columns=wide.columns[:1])
+    (planned,) = planned_columns([("f", "STRUCT(g DATE)")], dropped.columns, dropped.last_column_id)
+    assert (planned.id, planned.nested) == (7, (8,))
+    (kept,) = planned_columns([("a", "BIGINT")], dropped.columns, dropped.last_column_id)
+    assert kept == wide.columns[0]

@@ -16,7 +16,8 @@ import pytest
 
 from penstock.clock import HeldClock
 from penstock.naming import ArrivalName, TableName
-from penstock.state import Accounting, CheckOutcome, Head, LiveFile, Run, SqliteState, State
+from penstock.state import Accounting, CheckOutcome, DataFile, Head, Run, SqliteState, State
+from penstock.state.sqlite.database import FIRST_SCHEMA
 from penstock.state.store import Arrival, ArrivalState, Column
 from tests.contracts.conftest import Stores
 
@@ -488,10 +489,11 @@ def test_outcomes_are_part_of_what_happens_together(store: State) -> None:
 
 def test_a_store_of_the_first_version_learns_of_checks(tmp_path: Path) -> None:
     """A database that was written before there were checks keeps what it holds and can hold their outcomes."""
-    with closing(SqliteState(tmp_path)) as made:
-        record(made, "a", "one")
     with closing(sqlite3.connect(tmp_path / "state.db")) as old:
-        old.executescript("DROP TABLE checks; PRAGMA user_version=1;")
+        old.executescript(f"{FIRST_SCHEMA} PRAGMA user_version=1;")
+        columns = '"table", key, version, size, modified_ns, mark, recorded_at'
+        old.execute(f"INSERT INTO arrivals ({columns}) VALUES ('t', 'a', 'one', 1, 1, 'm', 1.0)")
+        old.commit()
     with closing(SqliteState(tmp_path)) as opened:
         assert states(opened) == [("a", "pending")]
         opened.checks.add([outcome("r1", "a")])
@@ -506,12 +508,12 @@ def test_a_store_of_the_first_version_learns_of_checks(tmp_path: Path) -> None:
 def test_heads_are_found_by_pointer(store: State) -> None:
     """A head comes back whole for its own pointer only; a later one takes its place."""
     columns = (Column(1, "é", "BIGINT"), Column(7, "b", "DECIMAL(12,2)"))
-    files = (LiveFile("/a", 1, 10), LiveFile("/b", 2, 20))
+    files = (DataFile("/a", 1, 10), DataFile("/b", 2, 20))
     old = Head(T, "p1", 2**62, 1.5, columns, files)
     store.heads.put(old)
     assert store.heads.get(T, "p1") == old
     assert (old.rows, old.bytes) == (3, 30)
-    new = Head(T, "p2", None, None, columns[:1], (files[1], LiveFile("/c", 3, 30)))
+    new = Head(T, "p2", None, None, columns[:1], (files[1], DataFile("/c", 3, 30)))
     store.heads.put(new)
     assert store.heads.get(T, "p1") is None
     assert store.heads.get(T, "p2") == new

@@ -49,6 +49,19 @@ def test_columns_rows_and_places(tmp_path: Path) -> None:
     assert found.reasons[0].reason == "the type that the file gives"
 
 
+@pytest.mark.parametrize(
+    ("unit", "word"), [("s", "seconds"), ("ms", "milliseconds"), ("us", "microseconds"), ("ns", "nanoseconds")]
+)
+def test_durations_are_numbers_of_their_unit(tmp_path: Path, unit: str, word: str) -> None:
+    """Tables store no durations: the reason of the column's type says what its numbers count."""
+    column = pa.array([7, None], pa.duration(unit))
+    found = landed(tmp_path, {"d": column, "n": pa.array([[7], []], pa.list_(pa.duration(unit)))})
+    assert found.types == ("BIGINT", "BIGINT[]")
+    assert [row[:2] for row in cells(found)] == [(7, [7]), (None, [])]
+    assert found.reasons[0].reason == f"the file gives durations: kept as whole {word}"
+    assert found.reasons[1].reason == "the file gives durations within it: kept as whole numbers of their unit"
+
+
 def test_folders_that_look_like_partitions_add_no_column(tmp_path: Path) -> None:
     """A folder called `year=2024` says nothing about the rows."""
     folder = tmp_path / "year=2024"

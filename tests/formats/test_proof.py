@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.formats import Dialect, Proof, prove, scan
+from penstock.formats.csv import proof as proving
 from tests.formats.scoring import through_engine
 from tests.formats.test_records import read
 
@@ -151,8 +152,9 @@ def test_unusual_dialects_are_not_for_the_engine(dialect: Dialect) -> None:
     assert not proof_of(b"a,b\n1,2\n", dialect, 2)[0].plain
 
 
-def test_damage_anywhere_in_a_large_file_is_found() -> None:
+def test_damage_anywhere_in_a_large_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at in blocks: records across their borders, and damage in the last one, are seen."""
+    monkeypatch.setattr(proving, "LARGE_BYTES", 1 << 40)
     rows = b'1,"a, b",3\n' * 700_000
     assert proof_of(b"a,b,c\n" + rows, Dialect(","), 3)[0] == Proof(plain=True, parallel=True)
     assert proof_of(b"a,b,c\n" + rows + b'1,"x\ny",3\n', Dialect(","), 3)[0] == Proof(plain=True, parallel=False)

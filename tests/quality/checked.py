@@ -15,7 +15,7 @@ import duckdb
 from penstock.declaration import Check
 from penstock.engines import DuckDBEngine, Source, Work, Written
 from penstock.formats import Dialect
-from penstock.quality import account
+from penstock.quality.accounting import account
 from penstock.state.store import Column
 from penstock.steps import SourceColumn
 from penstock.steps.checks import apply_checks, needs_order

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.engines import Rejected, Rule, Written
 from penstock.errors import AccountingError
-from penstock.quality import account
+from penstock.quality.accounting import account
 from penstock.state import Accounting
 
 RULES = (

@@ -27,9 +27,9 @@ from penstock.quality.checks import (
     notes_of,
     unique_broken,
 )
-from penstock.state import Head, LiveFile
+from penstock.state import DataFile, Head
 from penstock.state.store import Column
-from penstock.tables import DataFile, Staged
+from penstock.tables import Staged
 from penstock.tables.others import Relation, beside, no_others, others_of, relation_of
 
 NOON = 1_704_628_800.0
@@ -280,7 +280,7 @@ def data(arrival: ArrivalName) -> str:
 
 def head_of(*arrivals: ArrivalName) -> Head:
     """A table that holds the rows of some arrivals."""
-    files = tuple(LiveFile(data(arrival), 1, 1) for arrival in arrivals)
+    files = tuple(DataFile(data(arrival), 1, 1) for arrival in arrivals)
     return Head(T, "pointer", 1, 1.0, (Column(1, "Id", "BIGINT"),), files)
 
 
@@ -305,16 +305,16 @@ def test_the_table_beside_a_file_is_what_will_be_there(
     """Replaced versions of the file are out, files of the group are in, and no row of other files is ever left out."""
     found = beside(head_of(*there), [staged(one, on_reupload) for one in group], arrival, on_reupload)
     assert found is not None
-    live = {file.arrival for file in found.files}
-    own = {one for one in live if one and one.key_id == arrival.key_id}
+    live = {member.arrival for file in found.files for member in file.members}
+    own = {one for one in live if one.key_id == arrival.key_id}
     if on_reupload == "replace":
         assert not own
     assert all(one.version_id != arrival.version_id for one in own)
     others = {one.key_id for one in [*there, *group]} - {arrival.key_id}
-    assert {one.key_id for one in live - own if one} == others
+    assert {one.key_id for one in live - own} == others
     if on_reupload == "append":
         versions = {(one.key_id, one.version_id) for one in [*there, *group]}
-        kept = {(one.key_id, one.version_id) for one in live if one}
+        kept = {(one.key_id, one.version_id) for one in live}
         assert versions - {(arrival.key_id, arrival.version_id)} <= kept | {(arrival.key_id, arrival.version_id)}
 
 
@@ -327,7 +327,7 @@ def test_other_tables_are_found_in_the_catalog() -> None:
     """The table itself is what stands beside the file; another is its head; what is not there is None."""
     own, customers = head_of(name_of("a", "1")), head_of(name_of("b", "1"))
     catalog: Any = type("Catalog", (), {"head": lambda _self, name: customers if name.name == "customers" else None})()
-    others = others_of(catalog, T, own)
+    others = others_of(catalog, T, lambda: own)
     assert others("main.t") == relation_of(own)
     assert others("customers") == relation_of(customers)
     assert others("suppliers") is None

@@ -19,7 +19,9 @@ from penstock.declaration import Step
 from penstock.engines import DuckDBEngine, Source, Work
 from penstock.formats import Dialect
 from penstock.naming import TableName
-from penstock.quality import QUARANTINE_SCHEMA, Delivered, Kept, account, collect, quarantine_key, write_quarantine
+from penstock.quality import QUARANTINE_SCHEMA, Kept, quarantine_key, write_quarantine
+from penstock.quality.accounting import account
+from penstock.quality.collect import Delivered, collect
 from penstock.state import Accounting
 from penstock.state.store import Column
 from penstock.steps import SourceColumn, compile_steps

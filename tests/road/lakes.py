@@ -27,8 +27,8 @@ tables:
   curated.codes:
     files: "codes/*.csv"
 """
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["penstock.lake", "penstock.arrivals", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow"])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["penstock.lake", "penstock.arrivals", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow"])
 
 
 def make_lake(folder: Path) -> Path:
@@ -89,7 +89,7 @@ def digest(found: dict[str, Any]) -> str:
 
 def start(lake: Path, kill_at: int | None = None) -> ForkServerProcess:
     """Run the lake once in a process of its own, killed by SIGKILL at the n-th fault place if given."""
-    process = _context.Process(target=_run, args=(str(lake), kill_at))
+    process = CONTEXT.Process(target=_run, args=(str(lake), kill_at))
     process.start()
     return process
 

@@ -29,7 +29,7 @@ def test_four_runs_at_once_give_every_row_once(tmp_path: Path) -> None:
         for name in opened.catalog.tables():
             head = opened.catalog.head(name)
             assert head is not None
-            arrivals = [file.arrival for file in head.files]
+            arrivals = [member.arrival for file in head.files for member in file.members]
             assert len(arrivals) == len(set(arrivals))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -81,5 +83,30 @@ def test_a_lost_state_store_reads_nothing_in_twice(tmp_path: Path) -> None:
     before = contents(lake)
     for file in (lake / ".penstock").glob("state.db*"):
         file.unlink()
+    start(lake).join()
+    assert contents(lake) == before
+
+
+TORN = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size=1")  # what is written goes to the file before the transaction ends
+connection.execute("BEGIN")
+connection.execute("UPDATE iceberg_tables SET metadata_location='nowhere'")
+connection.execute("CREATE TABLE filler AS SELECT randomblob(100000) AS blob")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_in_the_middle_of_a_catalogs_transaction(tmp_path: Path) -> None:
+    """What a killed writer left of the catalog is undone by whoever comes next, also by one that only reads."""
+    lake = make_lake(tmp_path / "lake")
+    _land(lake, 1)
+    start(lake).join()
+    before = contents(lake)
+    catalog = lake / "processed" / "catalog.db"
+    assert subprocess.run([sys.executable, "-c", TORN, catalog], check=False).returncode == -signal.SIGKILL
+    assert catalog.with_name("catalog.db-journal").stat().st_size > 0
+    assert contents(lake) == before
     start(lake).join()
     assert contents(lake) == before

@@ -393,7 +393,7 @@ def test_a_table_that_is_gone_is_made_again(make_lake: MakeLake) -> None:
 @pytest.mark.parametrize(
     ("file", "error", "text"),
     [
-        (".penstock/state.db", StateError, "the state store cannot be used: file is not a database"),
+        (".penstock/state.db", StateError, "the state store is damaged: file is not a database"),
         ("processed/catalog.db", CatalogError, "the catalog is damaged: file is not a database"),
     ],
 )

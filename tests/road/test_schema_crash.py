@@ -21,7 +21,7 @@ def test_a_killed_worker_leaves_the_table_whole(tmp_path: Path) -> None:
     (made / "raw" / "b.csv").write_text(column(["1.5", "7"]))
     before, after = [(1,), (2,), (3,)], [(1.0,), (1.5,), (2.0,), (3.0,), (7.0,)]
     killed = 0
-    for at in range(1, 60, 3):
+    for at in range(1, 300, 12):
         lake = tmp_path / f"lake{at}"
         shutil.copytree(made, lake)
         _relocate(lake, made)

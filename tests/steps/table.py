@@ -16,7 +16,7 @@ import duckdb
 from penstock.declaration import Step
 from penstock.engines import Engine, Source, Work
 from penstock.formats import Dialect
-from penstock.quality import account
+from penstock.quality.accounting import account
 from penstock.steps import SourceColumn, compile_steps
 from penstock.tables import planned_columns, storage_type
 

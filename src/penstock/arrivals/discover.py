@@ -16,6 +16,7 @@ from penstock.storage import FileVersion, Zone
 from penstock.storage.local import wait_until_settled
 
 TRIES = 10
+AT_ONCE = 256
 
 
 @dataclass
@@ -40,17 +41,17 @@ def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, folder:
     found = Discovery()
     claimed = set[str]()
     for name, table in tables.items():
-        known = {arrival.key: arrival for arrival in state.arrivals.find(name)}
-        for version in raw.list(table.files):
-            claimed.add(version.key)
-            newest = known.get(version.key)
-            if newest is not None and newest.mark == version.mark:
-                continue
-            new = record(raw, name, version.key, state)
-            if new is None:
-                found.growing.append(version.key)
-            elif new:
-                found.recorded[name] = found.recorded.get(name, 0) + 1
+        known = {arrival.key: arrival.mark for arrival in state.arrivals.find(name)}
+        listed = list(raw.list(table.files))
+        claimed.update(version.key for version in listed)
+        changed = [version.key for version in listed if known.get(version.key) != version.mark]
+        for at in range(0, len(changed), AT_ONCE):
+            seen = [(key, _seen(raw, key)) for key in changed[at : at + AT_ONCE]]
+            with state.together():  # one transaction for many small files
+                new = [_record(state, name, *there) for _, there in seen if there is not None]
+            found.growing += [key for key, there in seen if there is None]
+            if any(new):
+                found.recorded[name] = found.recorded.get(name, 0) + sum(new)
         _revive(state, name, table, folder)
     found.unclaimed = [version.key for version in raw.list("**") if version.key not in claimed]
     found.unseen = dict(raw.unseen)
@@ -59,6 +60,12 @@ def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, folder:
 
 def record(raw: Zone, table: TableName, key: str, state: State) -> bool | None:
     """Record the current version of one file: True if it is new, None while the file is still being written or gone."""
+    seen = _seen(raw, key)
+    return None if seen is None else _record(state, table, *seen)
+
+
+def _seen(raw: Zone, key: str) -> tuple[FileVersion, str] | None:
+    """The current version of a file, and what names its content; None while it is still being written, or gone."""
     for _ in range(TRIES):
         before = raw.stat(key)
         if before is None:
@@ -66,7 +73,7 @@ def record(raw: Zone, table: TableName, key: str, state: State) -> bool | None:
         wait_until_settled(before)
         version = _version(raw, before)
         if version is not None and raw.stat(key) == before:
-            return _record(state, table, before, version)
+            return before, version
     return None
 
 
@@ -101,5 +108,9 @@ def fingerprint(table: Table, folder: Path) -> str:
 
 
 def newest_finished(state: State, table: TableName) -> list[Arrival]:
-    """The finished arrivals of a table, the newest of each key."""
-    return list({arrival.key: arrival for arrival in state.arrivals.find(table, ("finished",))}.values())
+    """The finished arrivals of a table, the newest of each key; none where a newer version waits or is dead.
+
+    The bytes of such a finished arrival are gone, so that it could never be processed again.
+    """
+    newest = {arrival.key: arrival for arrival in state.arrivals.find(table) if arrival.state != "superseded"}
+    return [arrival for arrival in newest.values() if arrival.state == "finished"]

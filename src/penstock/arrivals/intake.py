@@ -28,18 +28,17 @@ from penstock.formats import (
     decompress,
     detect_dialect,
     first_records,
+    glance,
     read_carefully,
     scan,
     verify,
 )
-from penstock.formats.csv.mend import mend
 from penstock.formats.excel.read import read_excel
 from penstock.formats.intake import Evidence, Intake
 from penstock.formats.json.records import read_json
 from penstock.formats.nature import assert_text
 from penstock.formats.parquet import look_into_parquet
-from penstock.quality import Delivered
-from penstock.quality.checks import needs_lease
+from penstock.quality.collect import Delivered
 
 ENDINGS = {
     ".json": "json",
@@ -133,39 +132,24 @@ def _open_csv(path: Path, key: str, table: Table, known: SourceSchema | None, *,
     """Let the engine read what is proven plain, byte by byte; the rest is read record by record."""
     text = decompress(str(path), path.parent)
     assert_text(text, "CSV", declared=table.csv.encoding is not None)
-    facts = scan(text)
+    facts = scan(text) if carefully else glance(text)
+    reading = _decide(text, facts, table, known)
+    if not facts.whole and not reading.proof.fed:  # the rest of the file may say more about how it is written
+        reading = _decide(text, scan(text), table, known)
+    _assert_width(reading.names)
+    proof = reading.proof
+    if carefully or not proof.plain:
+        return _read_one_by_one(path.parent, key, text, reading)
+    source = Source(text, reading.dialect, len(reading.names), parallel=proof.parallel, fed=proof.fed)
+    return Opened(source, Delivered(key, reading.names, text), {}, notes=reading.notes)
+
+
+def _decide(text: str, facts: Scan, table: Table, known: SourceSchema | None) -> Reading:
+    """Decide how a CSV file is written, or verify that it is written as the table's files are."""
     declared = {name: value for name, value in table.csv.model_dump().items() if value is not None}
     if known is None:
-        reading = detect_dialect(text, facts, declared)
-    else:
-        reading = verify(text, facts, known.dialect, list(known.columns), declared)
-    _assert_width(reading.names)
-    if carefully:
-        return _read_one_by_one(path.parent, key, text, reading)
-    if reading.proof.plain:
-        source = Source(text, reading.dialect, len(reading.names), parallel=reading.proof.parallel)
-        return Opened(source, Delivered(key, reading.names, text), {}, notes=reading.notes)
-    mended = None if _compares_rows(table) else _mended(path.parent, key, text, reading, facts)
-    return mended or _read_one_by_one(path.parent, key, text, reading)
-
-
-def _compares_rows(table: Table) -> bool:
-    """Whether the order of rows within a file matters."""
-    return needs_lease(table.checks) or any(step.kind == "dedupe" for step in table.steps)
-
-
-def _mended(folder: Path, key: str, text: str, reading: Reading, facts: Scan) -> Opened | None:
-    """Let the engine read a copy without the damaged records; None where that cannot be made."""
-    import pyarrow as pa
-
-    dialect, names = reading.dialect, reading.names
-    with SpillWriter(folder, "damaged", [pa.string()] * len(names)) as writer:
-        mended = mend(text, facts, dialect, folder / "mended", writer, names)
-    if mended is None:
-        return None
-    beside = writer.spilled
-    source = Source(mended.path, dialect, len(names), rows=beside.rows, beside=beside.path, gaps=mended.gaps)
-    return Opened(source, Delivered(key, names, text, remarks=beside.remarks), {}, beside, reading.notes)
+        return detect_dialect(text, facts, declared)
+    return verify(text, facts, known.dialect, list(known.columns), declared)
 
 
 def _read_one_by_one(folder: Path, key: str, text: str, reading: Reading) -> Opened:

@@ -59,7 +59,7 @@ def table_for(
         columns = [(column.name, column.type) for column in first.columns]
         properties = {PROPERTY: source.to_json(), **{f"penstock.tag.{key}": tag for key, tag in tags.items()}}
         properties[HISTORY] = with_history(None, first.basis.changes, 0)
-        head = catalog.create(name, columns, properties)
+        head = catalog.create(name, columns, properties, first.basis.partition)
     else:
         there = set(head.columns)
         changing = [one for one in ready if one.source is not None or not there.issuperset(one.columns)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from penstock import faults
 from penstock.arrivals.planning.evolution import Basis, changes_of
 from penstock.arrivals.planning.known import SourceSchema
+from penstock.arrivals.publish import Finished, publish
 from penstock.arrivals.through import Bench, Job, Through, work_through
 from penstock.clock import iso
 from penstock.errors import AccountingError, BadFileError, FileChangedError
@@ -69,6 +70,11 @@ class Prepared:
         """Everything that a commit adds for the arrival, in order."""
         return (self.staged, *self.parts)
 
+    @property
+    def files(self) -> tuple[DataFile, ...]:
+        """Data files of all of it."""
+        return tuple(file for staged in self.group for file in staged.files)
+
 
 @dataclass(frozen=True)
 class Workshop:
@@ -89,19 +95,22 @@ def stage(shop: Workshop, job: Job) -> Prepared:
     """
     arrival, known = job.arrival, job.known
     staging = shop.processed.staging(_data_key(arrival))
-    with _scratch(shop, arrival) as link:
+    with _linked(shop, arrival) as link:
         try:
             _assert_unchanged(shop, arrival)
             done = work_through(shop.bench, job, link, staging)
             stem = _set_aside(shop, arrival, done)
             _assert_unchanged(shop, arrival)
-            files = _publish(shop, arrival, staging, done.accounting.rows_out)
+            rows, columns = done.accounting.rows_out, done.last.plan.work.columns
+            finished = Finished(arrival.table, arrival.name, arrival.attempt, None, staging, columns, rows)
+            files = publish(shop.bench.engine, shop.processed, finished, job.terms.head, job.table.transforms)
         except FileChangedError:
             raise
         except Exception:
             _assert_unchanged(shop, arrival)  # what was found may be no version's fault: a file that changes is no file
             raise
         finally:
+            faults.reach("scratch.delete")
             Path(staging).unlink(missing_ok=True)
     changed = known is None or done.first.schema.columns != known.columns
     at = iso(shop.bench.clock.now())
@@ -116,7 +125,12 @@ def stage(shop: Workshop, job: Job) -> Prepared:
         source=schema if changed else None,
         notes=done.notes,
         findings=done.findings,
-        basis=Basis(head, known, changes_of(arrival.table, job.table, head, columns, schema, arrival.key, at)),
+        basis=Basis(
+            head,
+            known,
+            changes_of(arrival.table, job.table, head, columns, schema, arrival.key, at),
+            job.table.transforms,
+        ),
     )
 
 
@@ -135,30 +149,31 @@ def _set_aside(shop: Workshop, arrival: Arrival, done: Through) -> str | None:
     return stem if kept.quarantined or kept.warned else None
 
 
-def _publish(shop: Workshop, arrival: Arrival, staging: str, rows: int) -> tuple[DataFile, ...]:
-    if not rows:
-        return ()
-    key = _data_key(arrival)
-    size = shop.processed.publish(staging, key)
-    return (DataFile(shop.processed.location(key), rows, size),)
-
-
 def _data_key(arrival: Arrival) -> str:
     return f"{arrival.table.layer}/{arrival.table.name}/data/{arrival.name.stem(arrival.attempt)}.parquet"
 
 
 @contextlib.contextmanager
-def _scratch(shop: Workshop, arrival: Arrival) -> Iterator[Path]:
-    """A folder of its own, in which the file stands under a plain name: real names may hold quotes or line ends."""
+def scratch(shop: Workshop) -> Iterator[Path]:
+    """A folder for what lives no longer than one piece of work."""
     folder = shop.scratch / uuid.uuid4().hex
+    faults.reach("scratch.mkdir")
     folder.mkdir(parents=True)
-    link = folder / "file"
-    faults.reach("storage.rename")
-    link.symlink_to(shop.raw.location(arrival.key))
     try:
-        yield link
+        yield folder
     finally:
+        faults.reach("scratch.delete")
         shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _linked(shop: Workshop, arrival: Arrival) -> Iterator[Path]:
+    """A folder of its own, in which the file stands under a plain name: real names may hold quotes or line ends."""
+    with scratch(shop) as folder:
+        link = folder / "file"
+        faults.reach("scratch.link")
+        link.symlink_to(shop.raw.location(arrival.key))
+        yield link
 
 
 def _assert_unchanged(shop: Workshop, arrival: Arrival) -> None:

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from penstock.arrivals.ahead import importing_ahead
 from penstock.arrivals.intake import Opened, open_file
 from penstock.arrivals.planning.contracts import assert_kept
 from penstock.arrivals.planning.evolving import Evolving
@@ -23,7 +24,7 @@ from penstock.engines import PLACE, Engine, Source, Written
 from penstock.errors import DamagedFileError, ExpressionError
 from penstock.formats import Dialect, Inferred
 from penstock.naming import literal
-from penstock.quality import Delivered, account, collect, first_halted
+from penstock.quality.accounting import account
 from penstock.quality.checks import (
     Finding,
     assert_not_halted,
@@ -33,6 +34,7 @@ from penstock.quality.checks import (
     notes_of,
     unique_broken,
 )
+from penstock.quality.collect import Delivered, collect, first_halted
 from penstock.state import Accounting, Arrival
 from penstock.steps import Outcome, load_function
 
@@ -110,7 +112,8 @@ def work_through(bench: Bench, job: Job, file: Path, target: str) -> Through:
     Raises:
         BadFileError: The file cannot become rows, or breaks a check that halts.
     """
-    parts = _read(bench, job, file, target)
+    with importing_ahead(job.arrival.size):
+        parts = _read(bench, job, file, target)
     last = parts[-1]
     table = str(job.arrival.table)
     rules = tuple(chain.from_iterable(part.plan.work.rules for part in parts))

@@ -20,7 +20,7 @@ FOUND = 1
 
 
 @click.command("check")
-@json_option("Print {sound, tables, steps, checks, columns, problems: [{file, line, column, path, text}]}.")
+@json_option("Print {sound, tables, steps, checks, columns, problems: [{file, line, column, path, text}], notes}.")
 @click.pass_obj
 def command(session: Session) -> int:
     """Validate lake.yaml; all problems at once.
@@ -41,8 +41,11 @@ def command(session: Session) -> int:
         known = previewer.preview(name)
         columns[name] = known.source if known else None
     found = sorted(problems)
+    notes = [f"{name}: {text}" for name in examined.tables if (text := previewer.coming(name))]
     if session.json:
-        emit(_facts(examined, columns, found))
+        emit({**_facts(examined, columns, found), "notes": notes})
+    for note in notes:
+        say(printable(note), err=session.json)
     _tell(session, examined, columns, found)
     return FOUND if found else 0
 

@@ -11,7 +11,7 @@ from penstock.cli.complete import TABLE
 from penstock.cli.layout import text_width
 from penstock.cli.output import dim, emit, say
 from penstock.cli.session import Session, json_option, table_named
-from penstock.cli.words import counted, lasted, moment
+from penstock.cli.words import counted, lasted, moment, size
 from penstock.naming import printable
 
 
@@ -58,26 +58,45 @@ def _time(event: dict[str, Any]) -> str:
 
 
 def _subject(event: dict[str, Any]) -> str:
-    return f"{printable(str(event.get('table', '?')))}  {printable(str(event.get('file', '?')))}"
+    names = [str(event[name]) for name in ("table", "file") if name in event]
+    return "  ".join(map(printable, names)) or "?"
 
 
 def told(event: dict[str, Any]) -> str:
     """What happened to a file, in one phrase."""
     match event.get("event"):
         case "finished":
-            return _finished(event)
+            text = _finished(event)
         case "failed":
             wait = lasted(float(event.get("retry_in", 0)))
-            return f"attempt {event.get('attempt')} failed, again in {wait}: {printable(str(event.get('reason')))}"
+            text = f"attempt {event.get('attempt')} failed, again in {wait}: {event.get('reason')}"
         case "readmitted":
             stay = event.get("rows_quarantined", 0)
-            return f"{counted(event['rows_out'], 'row')} came back" + (f", {stay:,} stay in quarantine" if stay else "")
+            text = f"{counted(event['rows_out'], 'row')} came back" + (f", {stay:,} stay in quarantine" if stay else "")
         case "purged":
-            return f"{counted(event['rows'], 'row')} removed from quarantine, set aside {event['set_aside']}"
+            text = f"{counted(event['rows'], 'row')} removed from quarantine, set aside {event['set_aside']}"
         case "dead":
-            return f"dead: {printable(str(event.get('reason')))}"
+            text = f"dead: {event.get('reason')}"
+        case "maintained":
+            text = _maintained(event)
+        case "upkeep_failed":
+            text = f"upkeep failed: {event.get('reason')}"
+        case "sealed":
+            text = f"{counted(event['files'], 'file')} sealed that nobody had sealed when they were written"
+        case "repaired":
+            text = f"repaired: {event.get('what')}"
         case other:
-            return printable(str(other))
+            text = str(other)
+    return printable(text)
+
+
+def _maintained(event: dict[str, Any]) -> str:
+    parts = [f"{event['files_joined']:,} files joined"] if event.get("files_joined") else []
+    parts += [f"{counted(event['snapshots_expired'], 'snapshot')} expired"] if event.get("snapshots_expired") else []
+    parts += [f"{event['manifests_merged']:,} manifests merged"] if event.get("manifests_merged") else []
+    if event.get("orphans_removed"):
+        parts.append(f"{counted(event['orphans_removed'], 'orphan')} removed, {size(event['bytes_freed'])} freed")
+    return ", ".join(parts)
 
 
 def _finished(event: dict[str, Any]) -> str:

@@ -40,6 +40,10 @@ COMMANDS = {
     "status": "Say what waits and what is done.",
     "runs": "List past runs and where the rows went.",
     "logs": "Show one line per file, as it happened.",
+    "snapshots": "Show what tables were, and name what is to be kept.",
+    "verify": "Check every file, checksum and account.",
+    "maintain": "Join small files, expire snapshots, remove orphans.",
+    "repair": "Rebuild the state store, mend what can be mended.",
     "schema": "Print the JSON Schema of lake.yaml, for editors.",
     "completion": "Print the script that completes in bash, zsh or fish.",
 }

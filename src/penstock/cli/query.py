@@ -35,12 +35,18 @@ SHOWN_ROWS = 1000
 )
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Write at most N rows; on a terminal 1,000.")
+@click.option(
+    "--at",
+    metavar="MOMENT",
+    help="Read tables as they were: a snapshot's id, a tag, or a time such as 2026-01-31T08:00 (UTC).",
+)
 @click.pass_obj
-def command(session: Session, sql: str, form: str, output: Path | None, limit: int | None) -> None:
+def command(session: Session, sql: str, form: str, output: Path | None, limit: int | None, at: str | None) -> None:
     """Ask in SQL, DuckDB's dialect; SQL may be - for standard input.
 
-    Queries only read. They see the lake's tables and penstock.tables, columns, arrivals, runs, dead_letters and
-    quarantine. JSON is one array of objects, CSV follows RFC 4180 with nulls as nothing and empty text as "".
+    Queries only read. They see the lake's tables and penstock.tables, columns, arrivals, runs, snapshots,
+    dead_letters and quarantine. JSON is one array of objects, CSV follows RFC 4180 with nulls as nothing and empty text
+    as "".
     """
     from penstock.cli.writers import WRITERS, Wanted, write_parquet
 
@@ -59,7 +65,7 @@ def command(session: Session, sql: str, form: str, output: Path | None, limit: i
 
     with heard((signal.SIGINT,), interrupted), session.open() as lake:
         started = lake.clock.now()
-        result = lake.query(statement)
+        result = lake.query(statement, at)
         if binary:
             with _binary(output) as file:
                 rows = write_parquet(result, file, limit)
@@ -69,7 +75,7 @@ def command(session: Session, sql: str, form: str, output: Path | None, limit: i
                 rows = WRITERS[form](result, text, Wanted(limit, terminal=terminal))
         spent = lake.clock.now() - started
         if limit is not None and rows == limit and form == "table":
-            _say_left_out(lake, statement, rows)
+            _say_left_out(lake, statement, rows, at)
     if form == "table" or output is not None:
         to = f", written to {output}" if output else ""
         say(f"{counted(rows, 'row')} in {lasted(spent)}{to}", err=True)
@@ -83,10 +89,10 @@ def _utf8(sql: bytes) -> str:
         raise QueryError(message) from None
 
 
-def _say_left_out(lake: Lake, statement: str, rows: int) -> None:
+def _say_left_out(lake: Lake, statement: str, rows: int, at: str | None) -> None:
     """Say how many rows are not shown, where that can be counted."""
     try:
-        total = lake.query(f"SELECT count(*) FROM ({statement.strip().rstrip(';')}\n)").fetchall()[0][0]  # noqa: S608 - it is the person's own SQL
+        total = lake.query(f"SELECT count(*) FROM ({statement.strip().rstrip(';')}\n)", at).fetchall()[0][0]  # noqa: S608 - it is the person's own SQL
     except PenstockError:
         say("there may be more rows: --limit N shows more", err=True)
         return

@@ -39,7 +39,8 @@ def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...
     """Process every file that is new in raw/, once, and say where every row went.
 
     Ctrl-C finishes the file at hand and leaves the others for the next run; once more leaves at once, which is safe,
-    too. Ends with 3 when a file ended dead: it is kept, with the reason, in penstock.dead_letters.
+    too. Ends with 3 when a file ended dead: it is kept, with the reason, in penstock.dead_letters. Also when another
+    program left a table so that Penstock cannot read it: its files wait.
     """
     from penstock.cli.progress import show_progress
     from penstock.cli.report import Report
@@ -69,7 +70,7 @@ def _tell(report: Report, session: Session, *, quiet: bool) -> int:
         report.say(session)
     if report.signal:
         return SIGNALLED + report.signal
-    return DEAD if report.summary.dead else 0
+    return DEAD if report.summary.dead or report.summary.blocked else 0
 
 
 class _Stop:

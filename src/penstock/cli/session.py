@@ -42,6 +42,10 @@ class Session:
         """A command that asks `sql`."""
         return f'{self.call} query "{sql}"'
 
+    def count(self, table: object, at: str) -> str:
+        """A command that counts a table's rows as of a moment."""
+        return f'{self.call} query --at {at} "SELECT count(*) FROM {table}"'  # noqa: S608 - shown to a person, not run
+
     def open(self) -> Lake:
         """Open the lake."""
         from penstock.lake import open_lake

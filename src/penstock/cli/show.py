@@ -57,6 +57,7 @@ def command(session: Session, table: str, *, history: bool) -> None:
 def facts_of(lake: Lake, name: TableName) -> dict[str, Any]:
     """Everything known of a table, as `--json` shows it."""
     from penstock.clock import iso
+    from penstock.tables.partition import layout_text
 
     declared, head, metadata = lake.declared.get(name), lake.catalog.head(name), lake.catalog.metadata(name)
     source = json.loads((metadata or {}).get("properties", {}).get(SOURCE_PROPERTY, "null"))
@@ -75,6 +76,8 @@ def facts_of(lake: Lake, name: TableName) -> dict[str, Any]:
         "columns": [{"name": column.name, "type": column.type} for column in (head.columns if head else ())],
         "checks": current(lake, name),
         "source": source,
+        "partition": layout_text(head.spec, head.columns) if head and head.spec.fields else None,
+        "partitions": len({file.partition for file in head.files}) if head else 0,
         "snapshots": [_snapshot(plain) for plain in (metadata or {}).get("snapshots", [])],
     }
 
@@ -119,6 +122,7 @@ def _types(change: dict[str, Any]) -> str:
 
 def _snapshot(plain: dict[str, Any]) -> dict[str, Any]:
     from penstock.clock import iso
+    from penstock.tables.outside import is_own
 
     summary = plain["summary"]
     return {
@@ -127,6 +131,7 @@ def _snapshot(plain: dict[str, Any]) -> dict[str, Any]:
         "rows_added": int(summary.get("added-records", 0)),
         "rows_removed": int(summary.get("deleted-records", 0)),
         "rows": int(summary.get("total-records", 0)),
+        "own": is_own(summary),
     }
 
 
@@ -146,6 +151,8 @@ def _say_head(facts: dict[str, Any], now: float) -> None:
         say("rows:    none; no file has filled it yet")
         return
     say(f"rows:    {facts['rows']:,} in {counted(facts['files'], 'data file')}, {size(facts['bytes'])}")
+    if facts["partition"]:
+        say(f"layout:  by {printable(facts['partition'])}; {counted(facts['partitions'], 'partition')}")
     if facts["committed"]:
         seconds = _seconds(facts["committed"])
         say(f"commit:  {moment(seconds)} UTC, {ago(now - seconds)}")
@@ -186,6 +193,7 @@ def _say_snapshots(facts: dict[str, Any]) -> None:
     if not recent:
         return
     say()
+    others = not all(snapshot["own"] for snapshot in recent)
     rows: list[list[str | None]] = [
         [
             str(snapshot["snapshot"]),
@@ -193,10 +201,12 @@ def _say_snapshots(facts: dict[str, Any]) -> None:
             f"+{snapshot['rows_added']:,}",
             f"-{snapshot['rows_removed']:,}" if snapshot["rows_removed"] else "",
             f"{snapshot['rows']:,}",
+            *(["" if snapshot["own"] else "another writer"] if others else []),
         ]
         for snapshot in recent
     ]
-    show([*left("snapshot", "committed (UTC)"), *right("added", "removed", "rows")], rows)
+    by = left("by") if others else []
+    show([*left("snapshot", "committed (UTC)"), *right("added", "removed", "rows"), *by], rows)
     older = len(facts["snapshots"]) - len(recent)
     if older:
         say(dim(f"and {counted(older, 'older one')}"))

@@ -34,7 +34,7 @@ def command(session: Session) -> None:
     with session.open() as lake:
         found = [_facts(lake, name) for name in sorted({*lake.declared, *lake.catalog.tables()})]
         runs = lake.state.runs.list(limit=1)
-        now, title, folder = lake.clock.now(), lake.declaration.lake, str(lake.folder)
+        now, title, folder = lake.clock.now(), lake.name, str(lake.folder)
     if session.json:
         tables = [{**facts, "committed": facts["committed"] and iso(facts["committed"])} for facts in found]
         last = facts_of_run(runs[0]) if runs else None

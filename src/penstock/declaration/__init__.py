@@ -6,6 +6,7 @@ from penstock.declaration.json_schema import json_schema
 from penstock.declaration.model import Column, Contract, Declaration, OnReupload, Quarantine, Table, Zones
 from penstock.declaration.parse import Document
 from penstock.declaration.parse_rule import ParseRule
+from penstock.declaration.partition import parse_transform
 from penstock.declaration.steps import (
     Bucket,
     Dedupe,
@@ -18,7 +19,9 @@ from penstock.declaration.steps import (
     Split,
     Step,
 )
-from penstock.declaration.validate import FILE_NAME, Examined, examine, load, loads, read_text
+from penstock.declaration.upkeep import Upkeep, bytes_of, seconds_of
+from penstock.declaration.validate import FILE_NAME, Examined, decoded, examine, load, loads, read_text
+from penstock.naming import Transform
 
 __all__ = [
     "FILE_NAME",
@@ -47,10 +50,16 @@ __all__ = [
     "Split",
     "Step",
     "Table",
+    "Transform",
+    "Upkeep",
     "Zones",
+    "bytes_of",
+    "decoded",
     "examine",
     "json_schema",
     "load",
     "loads",
+    "parse_transform",
     "read_text",
+    "seconds_of",
 ]

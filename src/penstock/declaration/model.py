@@ -12,8 +12,11 @@ from pydantic import Field, field_validator
 
 from penstock.declaration.checks import Check
 from penstock.declaration.files import Csv, Excel, Format, Json
+from penstock.declaration.partition import Partition, assert_distinct, parse_transform
 from penstock.declaration.steps import Step
 from penstock.declaration.strict import Strict
+from penstock.declaration.upkeep import Upkeep
+from penstock.naming import Transform
 
 LAKE_NAME = r"^[a-z][a-z0-9_]*$"
 
@@ -61,11 +64,27 @@ class Table(Strict):
     """What is done to arriving rows, in order."""
     checks: list[Check] = Field(default=[])
     """What must hold of the rows."""
+    partition: list[Partition] = Field(default=[], examples=[["month(at)", "country"]])
+    """By what data files are laid out, so that queries read fewer of them: columns, or of a column `year(...)`,
+    `month(...)`, `day(...)`, `hour(...)`, `"bucket(16, ...)"`, `"truncate(3, ...)"`."""
     quarantine: Quarantine = Quarantine()
     """What becomes of rows that were set aside."""
+    upkeep: Upkeep = Upkeep()
+    """How the table is looked after, where not as the lake says."""
     on_reupload: OnReupload = "replace"
     """What a new version of a file does: `replace` the rows of the old one, `append` to them, or be `ignore`d. Content
     that was delivered before replaces its own rows, never doubles them."""
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        """What `partition` says."""
+        return tuple(map(parse_transform, self.partition))
+
+    @field_validator("partition")
+    @classmethod
+    def _no_two_alike(cls, partition: list[Partition]) -> list[Partition]:
+        assert_distinct(partition)
+        return partition
 
     @field_validator("files")
     @classmethod
@@ -98,5 +117,7 @@ class Declaration(Strict):
     """Labels for everything that is created; written to the properties of every table."""
     zones: Zones = Zones()
     """Where bytes live."""
+    upkeep: Upkeep = Upkeep()
+    """How tables are looked after."""
     tables: dict[str, Table] = Field(default={})
     """Tables by `name` or `layer.name`."""

@@ -93,18 +93,28 @@ def read_text(folder: FilePath) -> str:
     """
     file = folder / FILE_NAME
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        return decoded(file.read_bytes())
     except FileNotFoundError:
         raise LakeNotFoundError(
             f"no {FILE_NAME} in this folder",
             where=str(folder),
             hint="make a lake with `penstock init consultations DIR`, or name one with `penstock -C DIR`",
         ) from None
+    except OSError as error:
+        raise LakeNotFoundError(f"cannot be read: {error.strerror}", where=str(file)) from None
+
+
+def decoded(content: bytes) -> str:
+    """The text of a declaration.
+
+    Raises:
+        DeclarationError: It is no UTF-8 text.
+    """
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         problem = Problem(FILE_NAME, 1, 1, "", f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
         raise DeclarationError([problem]) from None
-    except OSError as error:
-        raise LakeNotFoundError(f"cannot be read: {error.strerror}", where=str(file)) from None
 
 
 def loads(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | None = None) -> Declaration:

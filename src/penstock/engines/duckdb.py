@@ -11,14 +11,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
 from penstock import faults
-from penstock.engines.duckdb_sql import MAX_LINE_BYTES, NOTE, NOTE_LEVEL, cells, copy_sql, with_source
+from penstock.engines import hashing
+from penstock.engines.duckdb_batch import DuckDBBatch
+from penstock.engines.duckdb_feed import fed, refused_by
+from penstock.engines.duckdb_sql import MAX_LINE_BYTES, NOTE, NOTE_LEVEL, cells, copy_sql, gather_sql, with_source
 from penstock.engines.engine import (
     FATE,
     ORDINAL,
@@ -34,6 +37,7 @@ from penstock.engines.engine import (
 )
 from penstock.errors import BadFileError, DamagedFileError, ExpressionError
 from penstock.formats import holds_sql, pointed_sql
+from penstock.state.store import Column
 
 MEMORY = "300MB"
 MEMORY_VARIABLE = "PENSTOCK_MEMORY"
@@ -42,6 +46,7 @@ UNDOUBTED, COLUMN_BYTES = 1_000, 280_000
 """Width that is always tried, and what each column of text costs in memory, its type being read and verified."""
 UNNOTED = ("dropped", "added", "consumed")
 QUOTES = "UNQUOTED VALUE"
+SCANS = ("READ_CSV", "ARROW_SCAN")
 _WORDS = {
     "MISSING COLUMNS": "too few fields",
     "TOO MANY COLUMNS": "too many fields",
@@ -63,6 +68,7 @@ class DuckDBEngine:
         self._memory = memory or os.environ.get(MEMORY_VARIABLE, MEMORY)
         temporary.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary
+        self._hashes = False
         self._threads = threads or len(os.sched_getaffinity(0))
         self._connection = duckdb.connect(
             config={
@@ -82,7 +88,8 @@ class DuckDBEngine:
     def describe(self, source: Source, select: str) -> list[tuple[str, str]]:
         """Names and types that `select` gives over `source`."""
         try:
-            rows = self._connection.execute(f"DESCRIBE {with_source(source, select)}").fetchall()
+            with fed(self._connection, source):
+                rows = self._connection.execute(f"DESCRIBE {with_source(source, select)}").fetchall()
         except duckdb.Error as error:
             raise BadFileError(_first_line(error)) from error
         return [(row[0], row[1]) for row in rows if row[0] != FATE]
@@ -103,7 +110,8 @@ class DuckDBEngine:
         sql = with_source(source, f"SELECT {', '.join(tests)} FROM {SOURCE}")
         self._forget_rejects()
         try:
-            row = self._connection.execute(sql).fetchall()[0]
+            with fed(self._connection, source):
+                row = self._connection.execute(sql).fetchall()[0]
         except duckdb.Error as error:
             raise _translated(error) from error
         found: dict[int, tuple[dict[str, bool], str | None]] = {
@@ -118,16 +126,16 @@ class DuckDBEngine:
         faults.reach("engine.write")
         self._assert_room(work.source)
         try:
-            outcome, profile = self._copy(work, path)
+            outcome, scanned, rejected = self._copy(work, path)
         except duckdb.OutOfMemoryException:
-            outcome, profile = self._copy_on_one_thread(work, path)
+            outcome, scanned, rejected = self._copy_on_one_thread(work, path)
         except duckdb.Error as error:
             raise _translated(error) from error
-        rejected = () if work.source.typed else self._rejected(work.source.width)
+        faults.wrote(path, "engine.written")
         by_rule = self._counts(len(work.rules))
         noted, examples = self._noted(work, by_rule)
         return Written(
-            rows_in=work.source.rows + (0 if work.source.typed else _scanned(profile) + len(rejected)),
+            rows_in=work.source.rows + scanned + len(rejected),
             rows_out=int(outcome[1]),
             by_rule=by_rule,
             rejected=rejected,
@@ -136,8 +144,8 @@ class DuckDBEngine:
             examples=examples,
         )
 
-    def _copy(self, work: Work, path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Run the COPY; gives its statistics and the query's profile."""
+    def _copy(self, work: Work, path: str) -> _Copied:
+        """Run the COPY."""
         connection = self._connection
         self._forget_rejects()
         connection.execute("CALL truncate_duckdb_logs()")
@@ -148,13 +156,17 @@ class DuckDBEngine:
         if work.ordered:
             connection.execute("SET preserve_insertion_order=true")
         try:
-            outcome = connection.execute(copy_sql(work, path)).fetchall()[0]
-            return outcome, json.loads(connection.get_profiling_information(format="json"))
+            with fed(connection, work.source, ordered=work.ordered) as feed:
+                outcome = connection.execute(copy_sql(work, path)).fetchall()[0]
+                scanned = _scanned(json.loads(connection.get_profiling_information(format="json")))
         finally:
             connection.execute("PRAGMA disable_profiling")
             connection.execute("SET preserve_insertion_order=false")
+        if feed is not None:
+            return _Copied(outcome, scanned, refused_by(feed, scanned))
+        return _Copied(outcome, scanned, () if work.source.typed else self._rejected(work.source.width))
 
-    def _copy_on_one_thread(self, work: Work, path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _copy_on_one_thread(self, work: Work, path: str) -> _Copied:
         """Memory is needed per thread: very wide files fit when one thread does it all."""
         self._connection.execute("SET threads=1")
         try:
@@ -181,8 +193,39 @@ class DuckDBEngine:
             hint=f"allow more with the environment variable {MEMORY_VARIABLE}, such as {enough}",
         )
 
+    def batch(self, work: Work, counts: Sequence[int]) -> DuckDBBatch:
+        """Do the work on a text that holds several files."""
+        faults.reach("engine.write")
+        self._forget_rejects()
+        try:
+            with fed(self._connection, work.source, ordered=True):
+                return DuckDBBatch(self._connection, work, counts)
+        except duckdb.Error as error:
+            raise _translated(error) from error
+
+    def gather(self, select: str, columns: tuple[Column, ...], path: str, facts: Mapping[str, str]) -> int:
+        """Write the rows of a SELECT over Parquet files to one, in order."""
+        faults.reach("engine.write")
+        self._know_hashes(select)
+        self._connection.execute("SET preserve_insertion_order=true")
+        try:
+            rows = self._connection.execute(gather_sql(select, columns, path, facts)).fetchall()
+        except duckdb.Error as error:
+            raise _translated(error) from error
+        finally:
+            self._connection.execute("SET preserve_insertion_order=false")
+        faults.wrote(path, "engine.written")
+        return int(rows[0][0])
+
+    def _know_hashes(self, sql: str) -> None:
+        """Provide the hash of buckets to a statement that asks for it; that takes a third of a second."""
+        if not self._hashes and (hashing.TEXT in sql or hashing.NUMBER in sql):
+            hashing.provide(self._connection)
+            self._hashes = True
+
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT over Parquet files."""
+        self._know_hashes(sql)
         try:
             return self._connection.execute(sql).fetchall()
         except duckdb.Error as error:
@@ -198,10 +241,11 @@ class DuckDBEngine:
         sql = with_source(work.source, select, ordered=True)
         self._connection.execute("SET preserve_insertion_order=true")
         try:
-            result = self._connection.execute(sql)
-            while rows := result.fetchmany(FETCH):
-                for ordinal, rule, line, offset, length, made, values in rows:
-                    yield SetAside(ordinal, rule, values, line, offset, length, made)
+            with fed(self._connection, work.source, ordered=True):
+                result = self._connection.execute(sql)
+                while rows := result.fetchmany(FETCH):
+                    for ordinal, rule, line, offset, length, made, values in rows:
+                        yield SetAside(ordinal, rule, values, line, offset, length, made)
         except duckdb.Error as error:
             raise _translated(error) from error
         finally:
@@ -253,6 +297,14 @@ class DuckDBEngine:
         self._connection.execute("DROP TABLE IF EXISTS reject_scans")
 
 
+class _Copied(NamedTuple):
+    """What a COPY did: its statistics, the records that a CSV scan delivered, and those that could not be cut."""
+
+    outcome: tuple[Any, ...]
+    scanned: int
+    rejected: tuple[Rejected, ...]
+
+
 def _noted_row(rule: str, *facts: str | None) -> SetAside:
     line, offset, length = (int(number) if number is not None else None for number in facts[:3])
     made, *texts = facts[3:]
@@ -260,9 +312,9 @@ def _noted_row(rule: str, *facts: str | None) -> SetAside:
 
 
 def _scanned(profile: dict[str, Any]) -> int:
-    """Records that the CSV scan delivered, from the query's profile."""
+    """Records that the scan of a CSV file delivered, from the query's profile."""
     name = str(profile.get("operator_name") or profile.get("operator_type") or "")
-    own = int(profile.get("operator_cardinality", 0)) if name.strip().startswith("READ_CSV") else 0
+    own = int(profile.get("operator_cardinality", 0)) if name.strip().startswith(SCANS) else 0
     return own + sum(_scanned(child) for child in profile.get("children", []))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 from penstock.engines.engine import FATE, ORDINAL, PLACE, ROW, SOURCE, Rule, Source, Work, flag_column, raw_column
+from penstock.formats.csv import feed
 from penstock.naming import identifier, literal
+from penstock.state.store import Column
 from penstock.tables.types import field_ids_sql
 
 ROW_GROUP = 122_880
@@ -16,6 +18,8 @@ EXAMPLES = 1_000
 NOTE = "penstock"
 NOTE_LEVEL = "WARNING"
 NOTHING = "CAST(NULL AS BIGINT)"
+FEED = "penstock_feed"
+"""Name under which a file that is fed to the engine is registered."""
 
 
 def read_csv(source: Source) -> str:
@@ -43,16 +47,17 @@ def with_source(source: Source, select: str, *, ordered: bool = False) -> str:
 
 
 def _scan(source: Source, ordinal: str) -> str:
-    """SELECT over the file's records; those of a CSV file that were read one by one come after the others."""
+    """SELECT over the file's records."""
     own = f"{ordinal} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}"
     if source.typed:
         return f"SELECT {own}, * FROM {_read_parquet(source)}"
     places = ", ".join(f"{NOTHING} AS {name}" for name in PLACE)
-    csv = f"SELECT {own}, {places}, * FROM {read_csv(source)}"
-    if not source.beside:
-        return csv
-    beside = _read_parquet(replace(source, path=source.beside))
-    return f"{csv} UNION ALL SELECT {NOTHING} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}, * FROM {beside}"
+    if not source.fed:
+        return f"SELECT {own}, {places}, * FROM {read_csv(source)}"
+    own = f"{ordinal if ordinal == NOTHING else feed.ORDINAL} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}"
+    line, offset, length = PLACE
+    cells = ", ".join(raw_column(at) for at in range(source.width))
+    return f"SELECT {own}, {NOTHING} AS {line}, {feed.NEAR} AS {offset}, {NOTHING} AS {length}, {cells} FROM {FEED}"
 
 
 def copy_sql(work: Work, path: str) -> str:
@@ -66,6 +71,15 @@ def copy_sql(work: Work, path: str) -> str:
     return (
         f"COPY ({query}) TO {literal(path)} "
         f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, FIELD_IDS {ids}, RETURN_STATS)"
+    )
+
+
+def gather_sql(select: str, columns: tuple[Column, ...], path: str, facts: Mapping[str, str]) -> str:
+    """The COPY that writes the rows of a SELECT to `path`, with facts in the footer."""
+    said = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in facts.items())
+    return (
+        f"COPY ({select}) TO {literal(path)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROW_GROUP}, "
+        f"FIELD_IDS {field_ids_sql(columns)}{f', KV_METADATA {{{said}}}' if facts else ''})"
     )
 
 

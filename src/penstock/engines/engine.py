@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from penstock.formats import Dialect
-from penstock.formats.csv.gaps import NO_GAPS, Gaps
 from penstock.state.store import Column
 
 FATE = "__penstock_fate"
@@ -44,10 +43,9 @@ class Source:
         scan: SELECT that gives the file's cells as `raw_column(0)` and so on with `PLACE`; empty where the file has
             columns of these names, or is CSV.
         rows: Records of the Parquet file, from its footer.
-        beside: Parquet file with those records of a CSV file that were read one by one; empty where there is none.
-        gaps: Where the CSV file leaves bytes of the delivered one out.
         parallel: Whether several threads may read a CSV file: it is proven that every line is a record of full width.
             Where a line break may stand in quotes or a record may be ragged, DuckDB's threads can lose or make up rows.
+        fed: Whether a CSV file is fed to the engine in blocks that are proven on the way, by `formats.csv.feed`.
     """
 
     path: str
@@ -57,8 +55,7 @@ class Source:
     scan: str = ""
     rows: int = 0
     parallel: bool = False
-    beside: str = ""
-    gaps: Gaps = NO_GAPS
+    fed: bool = False
 
     @property
     def typed(self) -> bool:
@@ -136,7 +133,7 @@ class SetAside:
         rule: The rule's number.
         cells: The record's fields, as text.
         line: Its first line, from 1, where the source says so.
-        offset: Byte at which it starts, from 0, where the source says so.
+        offset: Byte at which it starts, from 0, where the source says so; without a line, a byte shortly before.
         length: Its bytes, where the source says so.
         made: The row as JSON, where a step made it and no record stands for it.
     """
@@ -174,6 +171,22 @@ class Written:
     examples: tuple[SetAside, ...] = ()
 
 
+class Batch(Protocol):
+    """The rows of several small files, worked on and not yet written.
+
+    Attributes:
+        written: What became of each file's rows; which rows its rules set aside is not noted.
+    """
+
+    written: tuple[Written, ...]
+
+    def select(self, without: Collection[int]) -> str:
+        """SELECT, for `gather`, over the rows to keep, in the order of the files; some files, by number, left out."""
+
+    def close(self) -> None:
+        """Let go of the rows."""
+
+
 class Engine(Protocol):
     """Runs SELECTs over files; keeps nothing between calls."""
 
@@ -187,6 +200,18 @@ class Engine(Protocol):
 
     def write(self, work: Work, path: str) -> Written:
         """Stream what the work keeps into one Parquet file at `path`; memory does not grow with the file."""
+
+    def batch(self, work: Work, counts: Sequence[int]) -> Batch:
+        """Do the work on a text that holds several files, one after the other, with that many records each.
+
+        A file for which `rows_in` differs from its count shows that the text holds other records than was thought.
+        """
+
+    def gather(self, select: str, columns: tuple[Column, ...], path: str, facts: Mapping[str, str]) -> int:
+        """Write the rows of a SELECT over Parquet files to one, in order, with facts in its footer; gives their number.
+
+        Memory does not grow with the rows.
+        """
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT over Parquet files."""

@@ -6,7 +6,7 @@ from penstock.formats.csv.dialect import RESERVED, Choice, Dialect
 from penstock.formats.csv.later import verify
 from penstock.formats.csv.locate import Located, cut, locate_offsets, locate_records
 from penstock.formats.csv.proof import Proof, prove
-from penstock.formats.csv.survey import Scan, scan
+from penstock.formats.csv.survey import LARGE_BYTES, Scan, glance, scan
 from penstock.formats.infer import NO_VALUE, Inferred, deciding_values, infer_from_sample, narrowest
 from penstock.formats.packed import decompress
 from penstock.formats.spill import Place, Spilled, SpillWriter
@@ -14,6 +14,7 @@ from penstock.formats.text_types import INFERRED_TYPES, holds_sql, is_type, poin
 
 __all__ = [
     "INFERRED_TYPES",
+    "LARGE_BYTES",
     "NO_VALUE",
     "RESERVED",
     "Choice",
@@ -31,6 +32,7 @@ __all__ = [
     "decompress",
     "detect_dialect",
     "first_records",
+    "glance",
     "holds_sql",
     "infer_from_sample",
     "is_type",

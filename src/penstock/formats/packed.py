@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from penstock import faults
 from penstock.errors import BadFileError
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -60,7 +61,7 @@ def _write(unpacked: Iterator[bytes], target: Path, size: int, growth: int, free
                 count += len(chunk)
                 _refuse_bomb(count, size, max(free, growth * size))
                 lines += chunk.count(b"\n")
-                out.write(chunk)
+                faults.write(out, chunk, "scratch.write")
     except _DamageError as error:
         target.unlink(missing_ok=True)
         place = f": at byte {count:,} of the unpacked text, in line {lines:,}" if count else ""

@@ -71,7 +71,7 @@ def look_into_parquet(path: str) -> Landed:
     with duckdb.connect(config={"memory_limit": "300MB", "autoinstall_known_extensions": "false"}) as connection:
         described = _rows(connection, f"DESCRIBE SELECT * FROM {source}")
         columns = [(str(row[0]), parse_type(str(row[1]))) for row in described]
-        empty = _without_type(file)
+        empty, durations = _without_type(file), _durations(file)
         read = [Scalar("VARCHAR") if name in empty else _readable(kind, name) for name, kind in columns]
         lossy = _lossy(connection, source, columns, read)
     cells, types, reasons = [], [], []
@@ -79,7 +79,7 @@ def look_into_parquet(path: str) -> Landed:
         final = Scalar("VARCHAR") if name in lossy else wanted
         cells.append(_cell(name, at, None if final == kind else final))
         types.append(str(final))
-        reasons.append(_reason(kind, final, lossy.get(name), empty=name in empty))
+        reasons.append(durations.get(name) or _reason(kind, final, lossy.get(name), empty=name in empty))
     place = f"{ROW_NUMBER} + 1 AS {LINE}, CAST(NULL AS BIGINT) AS {OFFSET}, CAST(NULL AS BIGINT) AS {LENGTH}"
     scan = f"SELECT {', '.join([*cells, place])} FROM {source}"
     return Landed(header, tuple(types), tuple(reasons), int(file.metadata.num_rows), scan)
@@ -186,6 +186,20 @@ def _leaf(array: pa.Array) -> pa.Array:
         else:
             array = array.flatten()
     return array
+
+
+def _durations(file: pq.ParquetFile) -> dict[str, Evidence]:
+    """Columns with durations, which Parquet keeps as numbers and only Arrow's own schema knows for what they are."""
+    import pyarrow as pa
+
+    units = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+    found = {}
+    for field in file.schema_arrow:
+        if pa.types.is_duration(field.type):
+            found[field.name] = Evidence(f"the file gives durations: kept as whole {units[field.type.unit]}")
+        elif "duration[" in str(field.type):
+            found[field.name] = Evidence("the file gives durations within it: kept as whole numbers of their unit")
+    return found
 
 
 def _without_type(file: pq.ParquetFile) -> frozenset[str]:

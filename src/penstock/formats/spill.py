@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
+from penstock import faults
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -93,8 +95,12 @@ class SpillWriter:
         self._remark_schema = pa.schema([(name, kinds.get(name, pa.string())) for name in REMARKS])
         self.folder.mkdir(parents=True, exist_ok=True)
         self._path, self._remarks_path = (str(self.folder / f"{self.name}{end}") for end in (".spill", ".remarks"))
-        self._out: pq.ParquetWriter = pq.ParquetWriter(self._path, self._schema, compression="snappy")
-        self._aside: pq.ParquetWriter = pq.ParquetWriter(self._remarks_path, self._remark_schema, compression="snappy")
+        self._out: pq.ParquetWriter = pq.ParquetWriter(
+            faults.sink(self._path, "scratch.write"), self._schema, compression="snappy"
+        )
+        self._aside: pq.ParquetWriter = pq.ParquetWriter(
+            faults.sink(self._remarks_path, "scratch.write"), self._remark_schema, compression="snappy"
+        )
 
     def keep(self, cells: Sequence[Any], place: Place) -> None:
         """Keep a record; it has as many cells as there are columns, None for an empty one."""

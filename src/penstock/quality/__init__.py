@@ -1,17 +1,8 @@
-"""Quality: row accounting, and quarantine for the rows that could not be kept."""
+"""Quality: row accounting, and quarantine for the rows that could not be kept.
 
-from penstock.quality.accounting import account
-from penstock.quality.collect import Delivered, collect, first_halted
+What judges rows while an engine writes them stands in modules of its own: queries load this package without engines.
+"""
+
 from penstock.quality.quarantine import QUARANTINE_SCHEMA, Kept, Writing, quarantine_key, write_quarantine
 
-__all__ = [
-    "QUARANTINE_SCHEMA",
-    "Delivered",
-    "Kept",
-    "Writing",
-    "account",
-    "collect",
-    "first_halted",
-    "quarantine_key",
-    "write_quarantine",
-]
+__all__ = ["QUARANTINE_SCHEMA", "Kept", "Writing", "quarantine_key", "write_quarantine"]

@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 
 from penstock.engines import Engine, Rejected, SetAside, Work, Written
 from penstock.formats import Dialect, Located, cut, locate_offsets, locate_records
-from penstock.formats.csv.locate import locate_texts
+from penstock.formats.csv.locate import locate_near, locate_texts
+from penstock.formats.csv.proof import FEWEST_TELLING
 from penstock.quality.accounting import MALFORMED
 from penstock.quality.quarantine import CELLS, WHOLE
 
@@ -54,7 +55,7 @@ def collect(engine: Engine, work: Work, written: Written, delivered: Delivered) 
     """
     if delivered.remarks is not None:
         yield from _remarks(delivered.remarks)
-    yield from _malformed(work, written.rejected, delivered)
+    yield from _malformed(written.rejected, delivered)
     asked = [at for at, rule in enumerate(work.rules) if rule.fate == QUARANTINED and written.by_rule[at]]
     if asked:
         yield from _set_aside(engine, work, asked, written, delivered)
@@ -70,7 +71,7 @@ def first_halted(engine: Engine, work: Work, written: Written, delivered: Delive
     rows = engine.set_aside(work, asked)
     if work.source.typed:
         return next(_placed(rows, work, delivered), None)
-    placed = _counted(rows, work, written.rejected, delivered)
+    placed = _counted(rows, work, written.rejected)
     return next((_row_of(work, row, found, delivered) for row, found in placed), None)
 
 
@@ -84,11 +85,10 @@ def _remarks(path: str) -> Iterator[Row]:
                 yield {**row, CELLS: None, WHOLE: True}
 
 
-def _malformed(work: Work, rejected: tuple[Rejected, ...], delivered: Delivered) -> Iterator[Row]:
+def _malformed(rejected: tuple[Rejected, ...], delivered: Delivered) -> Iterator[Row]:
     if not rejected:
         return
-    original = work.source.gaps.original
-    places = [(original(record.offset), len(record.raw.encode("utf-8", "surrogatepass"))) for record in rejected]
+    places = [(record.offset, len(record.raw.encode("utf-8", "surrogatepass"))) for record in rejected]
     with _opened(delivered) as file:
         for record, found in zip(rejected, locate_offsets(file, places), strict=True):
             yield _row(found, None, MALFORMED, record.reason, _text(found.raw))
@@ -133,14 +133,14 @@ def _by_rule(
     """Search the file for the rows, which is quick; where that leaves a doubt, count its records, which is exact."""
     if written.noted is not None:
         told = [row for row in written.noted if row.line is not None]
-        placed = _searched([row for row in written.noted if row.line is None], work.source.dialect, delivered)
+        placed = _searched([row for row in written.noted if row.line is None], work, delivered)
         if placed is not None:
             return chain(placed, ((row, None) for row in told))
-    return _counted(engine.set_aside(work, asked), work, written.rejected, delivered)
+    return _counted(engine.set_aside(work, asked), work, written.rejected)
 
 
 def _searched(
-    rows: Sequence[SetAside], dialect: Dialect, delivered: Delivered
+    rows: Sequence[SetAside], work: Work, delivered: Delivered
 ) -> Iterator[tuple[SetAside, Located | None]] | None:
     """Rows with their places, found by their text; None unless each is there exactly as often as it was set aside.
 
@@ -149,12 +149,31 @@ def _searched(
     """
     if any(row.made is not None for row in rows):
         return None
+    dialect = work.source.dialect
+    if work.source.fed and work.source.width >= FEWEST_TELLING and not work.ordered:
+        near = _near_by(rows, dialect, delivered)
+        if near is not None:
+            return near
     by_text = {text: row for row in rows for text in _written_as(row, dialect)}
     with _opened(delivered) as file:
         placed = [(by_text[found.raw], found) for found in locate_texts(file, by_text)]
     if Counter(_content(row) for row, _ in placed) != Counter(map(_content, rows)):
         return None
     return iter(placed)
+
+
+def _near_by(
+    rows: Sequence[SetAside], dialect: Dialect, delivered: Delivered
+) -> Iterator[tuple[SetAside, Located | None]] | None:
+    """Rows that come with a byte shortly before them; None unless all are found there.
+
+    In a file that is fed to the engine no line within quotes looks like a record, and what becomes of a record depends
+    on nothing but its cells: of equal ones, the n-th row set aside is the n-th in the file.
+    """
+    rows = sorted(rows, key=lambda row: row.offset or 0)
+    with _opened(delivered) as file:
+        found = locate_near(file, [(row.offset or 0, _written_as(row, dialect)) for row in rows])
+    return None if found is None else zip(rows, found, strict=True)
 
 
 def _unique_places(rows: list[SetAside], dialect: Dialect, delivered: Delivered) -> dict[Any, Located]:
@@ -174,17 +193,17 @@ def _texts(row: SetAside) -> tuple[str, ...]:
     return tuple(cell or "" for cell in row.cells)
 
 
-def _written_as(row: SetAside, dialect: Dialect) -> set[bytes]:
+def _written_as(row: SetAside, dialect: Dialect) -> list[bytes]:
     """How a record with the row's cells may be written: quotes where they are needed, or around every field."""
     quote, special = dialect.quote, (dialect.delimiter, dialect.quote, "\n", "\r")
     cells = [cell or "" for cell in row.cells]
     quoted = [f"{quote}{cell.replace(quote, quote * 2)}{quote}" for cell in cells]
     needed = [q if any(mark in cell for mark in special) else cell for cell, q in zip(cells, quoted, strict=True)]
-    return {dialect.delimiter.join(fields).encode("utf-8", "surrogatepass") for fields in (needed, quoted)}
+    return [dialect.delimiter.join(fields).encode("utf-8", "surrogatepass") for fields in (needed, quoted)]
 
 
 def _counted(
-    rows: Iterator[SetAside], work: Work, rejected: tuple[Rejected, ...], delivered: Delivered
+    rows: Iterator[SetAside], work: Work, rejected: tuple[Rejected, ...]
 ) -> Iterator[tuple[SetAside, Located | None]]:
     """Rows with their places, found by their ordinals."""
     waiting = deque[list[SetAside]]()
@@ -198,9 +217,8 @@ def _counted(
     refused = {record.offset: len(record.raw.encode("utf-8", "surrogatepass")) for record in rejected}
     wanted = ordinals()
     source = work.source
-    with Path(source.path).open("rb") as file, _opened(delivered) as original:
-        located = locate_records(file, source.dialect, source.width, wanted, refused)
-        for found in source.gaps.relocated(located, original) if source.gaps.starts else located:
+    with Path(source.path).open("rb") as file:
+        for found in locate_records(file, source.dialect, source.width, wanted, refused):
             yield from ((row, found) for row in waiting.popleft())
     for _ in wanted:
         pass  # what is left was not found in the file: its cells are kept, its line is not known

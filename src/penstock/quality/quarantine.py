@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from penstock import faults
+from penstock.errors import AccountingError
 from penstock.formats import Dialect
 from penstock.naming import TableName
 from penstock.storage import Zone
@@ -80,7 +82,8 @@ def write_quarantine(
             count[row[FATE]] += 1
             yield {"id": f"{table}/{arrival}-{count.total()}", "table_name": str(table), "file": key, **row}
 
-    _write(zone, quarantine_key(table, stem), known(), writing)
+    written = _write(zone, quarantine_key(table, stem), known(), writing)
+    assert_all_written(count.total(), written, key)
     return Kept(count["quarantined"], count["warned"])
 
 
@@ -97,7 +100,8 @@ def rewrite_quarantine(
                 yield {**row, "rule": rule, "column_name": column, "reason": reason}
 
     with pq.ParquetFile(zone.location(quarantine_key(table, old))) as file:
-        _write(zone, quarantine_key(table, new), rows(file), writing_of(zone, table, old))
+        written = _write(zone, quarantine_key(table, new), rows(file), writing_of(zone, table, old))
+        assert_all_written(file.metadata.num_rows, written, new)
 
 
 def writing_of(zone: Zone, table: TableName, stem: str) -> Writing:
@@ -109,7 +113,8 @@ def writing_of(zone: Zone, table: TableName, stem: str) -> Writing:
     return Writing(tuple(json.loads(metadata.get(HEADER, b"[]"))), Dialect.from_dict(dialect) if dialect else None)
 
 
-def _write(zone: Zone, target: str, rows: Iterator[dict[str, Any]], writing: Writing) -> None:
+def _write(zone: Zone, target: str, rows: Iterator[dict[str, Any]], writing: Writing) -> int:
+    """Publish rows as one Parquet file; gives how many its footer says it holds."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -121,10 +126,25 @@ def _write(zone: Zone, target: str, rows: Iterator[dict[str, Any]], writing: Wri
     schema = pa.schema(columns, known)
     batch = list(islice(rows, BATCH))
     if not batch:
-        return
+        return 0
     local = zone.staging(target)
-    with pq.ParquetWriter(local, schema, compression="snappy") as writer:
+    with pq.ParquetWriter(faults.sink(local, "quarantine.write"), schema, compression="snappy") as writer:
         while batch:
             writer.write_table(pa.Table.from_pylist(batch, schema=schema))
             batch = list(islice(rows, BATCH))
     zone.publish(local, target)
+    return int(writer.writer.metadata.num_rows)
+
+
+def assert_all_written(count: int, held: int, target: str) -> None:
+    """Make sure that a quarantine file holds the rows that were handed to it.
+
+    Raises:
+        AccountingError: It holds more or fewer.
+    """
+    if held != count:
+        raise AccountingError(
+            f"{count} rows were set aside, but their file holds {held}",
+            where=target,
+            hint="nothing was committed; please report this, it is a defect or a failing disk",
+        )

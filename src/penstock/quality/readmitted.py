@@ -11,14 +11,14 @@ again gives its rows other names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from penstock import faults
 from penstock.errors import QuarantineError
-from penstock.naming import TableName, arrival_of, literal, part_of
+from penstock.naming import TableName, literal
 from penstock.quality.quarantine import CELLS, FATE, QUARANTINE_SCHEMA, WHOLE
-from penstock.state import Head, LiveFile
+from penstock.state import Head, Member
 from penstock.storage import Zone
 
 READMITTED_SCHEMA = (
@@ -38,9 +38,9 @@ def readmitted_key(table: TableName, part: str) -> str:
     return f"_quarantine/{table.layer}/{table.name}/{part}.readmitted.parquet"
 
 
-def part_name(path: str) -> str:
+def part_name(part: Member) -> str:
     """What a part is called whichever attempt wrote it: its arrival and number."""
-    return f"{arrival_of(path)}-{part_of(path)}"
+    return f"{part.arrival}-{part.part}"
 
 
 def write_readmitted(zone: Zone, table: TableName, part: str, rows: Iterable[dict[str, Any]]) -> None:
@@ -52,17 +52,24 @@ def write_readmitted(zone: Zone, table: TableName, part: str, rows: Iterable[dic
     schema = pa.schema([(name, kinds[kind]) for name, kind in READMITTED_SCHEMA])
     key = readmitted_key(table, part)
     local = zone.staging(key)
-    pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema), local, compression="snappy")
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+    pq.write_table(table, faults.sink(local, "quarantine.write"), compression="snappy")
     zone.delete(key)
     zone.publish(local, key)
 
 
-def parts_of(head: Head | None) -> list[LiveFile]:
-    """Data files of a table with rows that came back from quarantine."""
-    return [file for file in head.files if part_of(file.path) is not None] if head else []
+def parts_of(head: Head | None, keys: Collection[str] | None = None) -> list[Member]:
+    """What a table holds of rows that came back from quarantine; only of some files, by their `key_id`, if given."""
+    return [
+        member
+        for file in (head.files if head else ())
+        if keys is None or file.may_hold(keys)
+        for member in file.members
+        if member.part is not None and (keys is None or member.arrival.key_id in keys)
+    ]
 
 
-def records_of(zone: Zone, table: TableName, parts: Iterable[LiveFile]) -> list[str]:
+def records_of(zone: Zone, table: TableName, parts: Iterable[Member]) -> list[str]:
     """Paths of the files that say which rows these parts hold.
 
     Raises:
@@ -70,10 +77,10 @@ def records_of(zone: Zone, table: TableName, parts: Iterable[LiveFile]) -> list[
     """
     paths = []
     for part in parts:
-        key = readmitted_key(table, part_name(part.path))
+        key = readmitted_key(table, part_name(part))
         if zone.stat(key) is None:
             raise QuarantineError(
-                f"{key} is missing, which says what {PurePosixPath(part.path).name} holds",
+                f"{key} is missing, which says what {part_name(part)} holds",
                 where=str(table),
                 hint=f"put it back from a copy, or run: penstock run --reprocess {table}",
             )

@@ -76,7 +76,7 @@ def _sweep(
 ) -> Iterator[Purged]:
     """Remove what nothing names."""
     named = {arrival.quarantine_stem for arrival in state.arrivals.find(name)}
-    named |= {f"{part_name(part.path)}{RECORD}" for part in parts_of(head)}
+    named |= {f"{part_name(part)}{RECORD}" for part in parts_of(head)}
     for version in list(aside.list(f"*{ENDING}")):
         stem, moment = version.key.removesuffix(ENDING), version.modified_ns / 1e9
         if stem in named or moment > before:

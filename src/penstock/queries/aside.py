@@ -70,10 +70,13 @@ class Aside:
             for arrival in arrivals
         ]
         tables = {arrival.table for arrival in arrivals} if fate == "quarantined" else set()
+        self._catalog.seals.assert_whole(files, QUARANTINE_LAYER)
         return standing_sql(files, [path for name in sorted(tables) for path in self._records(name)], fate)
 
     def _records(self, name: TableName) -> list[str]:
-        return records_of(self._processed, name, parts_of(self._catalog.head(name)))
+        records = records_of(self._processed, name, parts_of(self._catalog.head(name)))
+        self._catalog.seals.assert_whole(records, f"{QUARANTINE_LAYER} of {name}")
+        return records
 
 
 def _spellings(headers: Iterable[list[str]]) -> dict[str, list[str]]:

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from penstock.errors import QueryError
+from penstock.errors import IntegrityError, QueryError
 from penstock.naming import DEFAULT_LAYER, TableName, did_you_mean, identifier, literal, printable
 from penstock.queries.aside import QUARANTINE_LAYER, Aside
 from penstock.queries.system import FATES, READMITTED, SYSTEM_TABLES
-from penstock.state import State
+from penstock.state import Head, State
 from penstock.storage import Zone
 from penstock.tables import Catalog, scan_sql
+from penstock.tables.history import LocalHistory
+from penstock.tables.sealed import assert_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +37,7 @@ _LISTS_TABLES = re.compile(
     r"^\s*(?:SHOW|SUMMARIZE)\b|information_schema|duckdb_(?:tables|views|columns)", re.IGNORECASE
 )
 SHOWN_ROWS = 50
+SHOWN_NAMES = 16
 FEW_ROWS = 200
 
 
@@ -104,18 +107,31 @@ class Asker:
     """Answers queries over one lake."""
 
     def __init__(
-        self, catalog: Catalog, state: State, processed: Zone, folders: list[Path], memory: str = "1GB"
+        self,
+        catalog: Catalog,
+        state: State,
+        processed: Zone,
+        folders: list[Path],
+        history: LocalHistory | None = None,
+        memory: str = "1GB",
     ) -> None:
-        """Read tables of `catalog`; SQL may also read files below `folders`."""
+        """Read tables of `catalog`, and of their `history`; SQL may also read files below `folders`."""
         self._catalog, self._state, self._processed = catalog, state, processed
         self._aside = Aside(state, catalog, processed)
         self._folders = folders
+        self._history = history
         self._memory = memory
 
-    def ask(self, sql: str) -> Result:
+    def ask(self, sql: str, at: str | None = None) -> Result:
         """Run one statement that reads.
 
+        Args:
+            sql: The statement.
+            at: The moment as of which tables are read: a snapshot's id, a tag, a time in ISO 8601; now, when left out.
+
         Raises:
+            SnapshotError: A table did not exist then, or nothing is called so.
+            IntegrityError: A file of a table is not as it was written.
             QueryError: It is no valid SQL, is more than one statement, would change something, or names what is not
             there.
         """
@@ -128,7 +144,7 @@ class Asker:
         )
         connection.execute("SET TimeZone='UTC'")  # an answer must not depend on the machine
         statement = self._one_statement(connection, sql)
-        self._open_tables(connection, statement)
+        self._open_tables(connection, statement, at)
         self._confine(connection)
         return Result(_run(lambda: connection.sql(statement), self._known_names), connection)
 
@@ -153,21 +169,50 @@ class Asker:
             )
         return statement
 
-    def _open_tables(self, connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    def _open_tables(self, connection: duckdb.DuckDBPyConnection, statement: str, at: str | None) -> None:
         """Make views for the tables that the statement names, and only for them."""
         tables = _named_tables(connection, _EXPLAIN.sub("", statement))
         if tables is None or _LISTS_TABLES.search(statement):
             tables = {*(tables or ()), *self._catalog.tables()}
+        past = self._past(tables, at) if at is not None else {}
         connection.execute(f"CREATE SCHEMA {SYSTEM_LAYER}")
         for table in tables:
             if table.layer == SYSTEM_LAYER:
                 self._open_system_table(connection, table.name)
-            elif (head := self._catalog.head(table)) is not None:
+            elif (head := past.get(table) or self._head(table)) is not None:
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(table.layer)}")
                 view = f"{identifier(table.layer)}.{identifier(table.name)}"
                 connection.execute(f"CREATE VIEW {view} AS {scan_sql(head)}")
             elif table.layer == QUARANTINE_LAYER:
                 self._open_quarantine(connection, TableName.parse(table.name))
+
+    def _head(self, table: TableName) -> Head | None:
+        """What a table holds, in files that are as they were written."""
+        while (head := self._catalog.head(table)) is not None:
+            try:
+                assert_whole(self._catalog.seals, head)
+            except IntegrityError:
+                if self._catalog.pointer(table) == head.pointer:  # else upkeep took away what it replaced
+                    raise
+            else:
+                break
+        return head
+
+    def _past(self, tables: Iterable[TableName], at: str) -> dict[TableName, Head]:
+        """What the tables of a statement held at a moment."""
+        there = set(self._catalog.tables())
+        now_only = [table for table in tables if table.layer in {SYSTEM_LAYER, QUARANTINE_LAYER} and table not in there]
+        if now_only:
+            raise QueryError(
+                f"{now_only[0]} is known as it is now only",
+                hint="ask for tables of the lake at a past moment, and for this one without --at",
+            )
+        if self._history is None or not there.intersection(tables):
+            return {}
+        past = self._history.heads(sorted(there.intersection(tables)), at)
+        for head in past.values():
+            assert_whole(self._catalog.seals, head)
+        return past
 
     def _open_quarantine(self, connection: duckdb.DuckDBPyConnection, name: TableName) -> None:
         """Make the view over the rows of one table in quarantine, by the columns of its files."""
@@ -260,7 +305,7 @@ def _run(call: Callable[[], T], known: Callable[[], list[str]] | None = None) ->
             names = known()
             tails = [tail for name in names if (tail := name.rpartition(".")[2]) != missing]
             where = did_you_mean(missing, names) or did_you_mean(missing, tails)
-            there = ", ".join(names[:12]) or "none yet; run `penstock run`"
+            there = ", ".join(names[:SHOWN_NAMES]) or "none yet; run `penstock run`"
             raise QueryError(f'no table "{missing}"{where}', hint=f"tables: {there}") from None
         raise QueryError(text) from None
     except duckdb.PermissionException as error:

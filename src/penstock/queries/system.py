@@ -12,6 +12,7 @@ from penstock.quality import QUARANTINE_SCHEMA
 from penstock.quality.readmitted import READMITTED_SCHEMA
 from penstock.state import State
 from penstock.tables import HISTORY, Catalog
+from penstock.tables.history import snapshots_of
 
 Row = tuple[Any, ...]
 
@@ -115,6 +116,30 @@ def _schema_history(_state: State, catalog: Catalog) -> Iterator[Row]:
             yield (str(name), *(change.get(key) for key, _ in _CHANGE))
 
 
+def _snapshots(state: State, catalog: Catalog) -> Iterator[Row]:
+    runs = {run.snapshot: run.run for run in state.runs.list(limit=1_000_000) if run.snapshot is not None}
+    for name in catalog.tables():
+        for found in snapshots_of(catalog.metadata(name) or {}):
+            yield (
+                str(name),
+                str(found.id),
+                iso(found.at),
+                found.operation,
+                *(found.figure(fact) for fact in _FIGURES),
+                ", ".join(found.tags) or None,
+                runs.get(found.id),
+            )
+
+
+_FIGURES = (
+    "total-records",
+    "total-data-files",
+    "added-records",
+    "deleted-records",
+    "added-data-files",
+    "deleted-data-files",
+)
+"""Facts of Iceberg's summaries, in the order of the columns."""
 _CHANGE = (
     ("at", "TIMESTAMP"),
     ("column", "VARCHAR"),
@@ -214,6 +239,24 @@ SYSTEM_TABLES: dict[str, SystemTable] = {
             ("snapshot", "VARCHAR"),
         ),
         _tables,
+    ),
+    "snapshots": SystemTable(
+        "What tables were, commit by commit, for `penstock query --at`; those that upkeep removed are gone.",
+        (
+            ("table_name", "VARCHAR"),
+            ("snapshot", "VARCHAR"),
+            ("committed", "TIMESTAMP"),
+            ("operation", "VARCHAR"),
+            ("rows", "BIGINT"),
+            ("files", "BIGINT"),
+            ("rows_added", "BIGINT"),
+            ("rows_removed", "BIGINT"),
+            ("files_added", "BIGINT"),
+            ("files_removed", "BIGINT"),
+            ("tags", "VARCHAR"),
+            ("run", "VARCHAR"),
+        ),
+        _snapshots,
     ),
     "columns": SystemTable(
         "Columns of tables, in order.",

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from penstock import faults
 from penstock.clock import Clock, iso
 
 FILE = "penstock.jsonl"
@@ -32,7 +33,8 @@ class Journal:
         line = json.dumps({"time": iso(self._clock.now()), **facts}, ensure_ascii=False, default=str) + "\n"
         handle = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(handle, line.encode("utf-8", "backslashreplace"))
+            with os.fdopen(handle, "ab", buffering=0, closefd=False) as file:
+                faults.write(file, line.encode("utf-8", "backslashreplace"), "journal.write")
         finally:
             os.close(handle)
 

@@ -1,5 +1,7 @@
 """The state store: arrivals, leases, runs and the cache of table heads. The tables stay the truth."""
 
+from penstock.state.files import DataFile, Member
+from penstock.state.specs import Spec
 from penstock.state.sqlite import SqliteState
 from penstock.state.store import (
     Accounting,
@@ -11,7 +13,6 @@ from penstock.state.store import (
     Heads,
     Lease,
     Leases,
-    LiveFile,
     Run,
     Runs,
     State,
@@ -23,13 +24,15 @@ __all__ = [
     "Arrivals",
     "CheckOutcome",
     "Checks",
+    "DataFile",
     "Head",
     "Heads",
     "Lease",
     "Leases",
-    "LiveFile",
+    "Member",
     "Run",
     "Runs",
+    "Spec",
     "SqliteState",
     "State",
 ]

@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from penstock.naming import ArrivalName, TableName, arrival_of
+from penstock.naming import ArrivalName, TableName
+from penstock.state.files import DataFile
+from penstock.state.specs import UNPARTITIONED, Spec
 
 ArrivalState = Literal["pending", "working", "finished", "dead", "superseded"]
 RunState = Literal["finished", "empty", "failed"]
@@ -162,20 +164,6 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True)
-class LiveFile:
-    """A data file of a table's current snapshot."""
-
-    path: str
-    rows: int
-    bytes: int
-
-    @property
-    def arrival(self) -> ArrivalName | None:
-        """The arrival whose rows it holds; None when another writer made it."""
-        return arrival_of(self.path)
-
-
-@dataclass(frozen=True)
 class Column:
     """A column of a table.
 
@@ -195,14 +183,28 @@ class Column:
 
 @dataclass(frozen=True)
 class Head:
-    """A table as of one metadata pointer: enough to read it without opening the catalog's own library."""
+    """A table as of one metadata pointer: enough to read it without opening the catalog's own library.
+
+    Attributes:
+        last_column_id: Highest field id that the table ever gave, columns that were dropped included.
+        displaced: Arrivals whose rows another writer took out of their files; see `penstock.tables.outside`.
+        specs: Every way in which the table's files were ever laid out; the first is the one for new files.
+    """
 
     table: TableName
     pointer: str
     snapshot: int | None
     committed_at: float | None
     columns: tuple[Column, ...]
-    files: tuple[LiveFile, ...]
+    files: tuple[DataFile, ...]
+    last_column_id: int = 0
+    displaced: str = ""
+    specs: tuple[Spec, ...] = UNPARTITIONED
+
+    @property
+    def spec(self) -> Spec:
+        """How new files are laid out."""
+        return self.specs[0]
 
     @property
     def rows(self) -> int:
@@ -225,8 +227,10 @@ class Arrivals(Protocol):
         finished become `superseded`.
         """
 
-    def claim(self, table: TableName, limit: int) -> list[Arrival]:
+    def claim(self, table: TableName, limit: int, size: int | None = None) -> list[Arrival]:
         """Lease up to `limit` arrivals that wait, oldest first, to this worker, each with a new attempt token.
+
+        Together they have at most `size` bytes, if that is given; one alone may have more.
 
         Arrivals whose worker is dead, or let its lease run out, wait again.
         """

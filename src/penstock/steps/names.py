@@ -112,6 +112,8 @@ def misnomers(table: Table, columns: list[str], tables: Mapping[TableName, list[
     for at, check in checks:
         if check.when == "after":
             found += _under(("checks", at), _check(check, last, tables))
+    if last is not None:
+        found += _under(("partition",), _partition(table, last))
     return found
 
 
@@ -133,6 +135,12 @@ def _walk(table: Table, names: Names, found: list[Misnomer]) -> Names | None:
                 return None
             names = Names(given)
     return names
+
+
+def _partition(table: Table, names: Names) -> Iterator[Misnomer]:
+    for at, transform in enumerate(table.transforms):
+        if not names.has(transform.column):
+            yield Misnomer((at,), names.missing(transform.column))
 
 
 def _under(path: Path, found: Iterator[Misnomer]) -> Iterator[Misnomer]:

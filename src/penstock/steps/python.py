@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from penstock import faults
 from penstock.engines import raw_column
 from penstock.errors import BadFileError
 from penstock.formats import RESERVED
@@ -110,7 +111,7 @@ class _Writer:
 
         named = table.rename_columns([raw_column(at) for at in range(table.num_columns)])
         if self._file is None:
-            self._file = pq.ParquetWriter(self._path, named.schema)
+            self._file = pq.ParquetWriter(faults.sink(self._path, "scratch.write"), named.schema)
         self._file.write_table(named)
 
     def __enter__(self) -> Self:

@@ -13,10 +13,12 @@ import uuid
 from collections.abc import Iterator
 from functools import lru_cache
 from io import BufferedReader
+from itertools import takewhile
 from pathlib import Path
 
 from penstock import faults
 from penstock.errors import BadFileError
+from penstock.storage.seals import Seals
 from penstock.storage.zone import FileVersion
 
 UNFINISHED = (".tmp", ".part", ".crdownload", ".swp", "~")
@@ -29,9 +31,10 @@ _USUAL = re.compile("[\uf780-\uf7ff]+")
 class LocalZone:
     """Bytes below one folder; keeps the contract of `Zone`."""
 
-    def __init__(self, root: Path) -> None:
-        """Use the folder `root`; it is made when first written to."""
+    def __init__(self, root: Path, seals: Seals | None = None) -> None:
+        """Use the folder `root`; it is made when first written to. Files that are published are sealed in `seals`."""
         self.root = root.absolute()
+        self.seals = seals
         self.unseen: dict[str, str] = {}
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
@@ -92,25 +95,31 @@ class LocalZone:
     def staging(self, key: str) -> str:
         """A hidden name beside the final one: same file system, so that publishing is one link."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return str(path.with_name(f".{path.name}.tmp"))
 
     def publish(self, local: str, key: str) -> int:
         """Make a finished local file appear under `key`; refuses to replace a file."""
         path = self._path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with Path(local).open("rb") as file:
+            faults.reach("storage.sync")
             os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
         faults.reach("storage.rename")
         _move_without_replacing(local, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
+        if self.seals is not None:
+            self.seals.seal([str(path)])
         return size
 
     def delete(self, key: str) -> None:
         """Remove the file; no error when it is missing."""
         faults.reach("storage.delete")
-        self._path(key).unlink(missing_ok=True)
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        if self.seals is not None:
+            self.seals.forget([str(path)])
 
     def location(self, key: str) -> str:
         """Absolute path."""
@@ -150,6 +159,7 @@ def _move_without_replacing(local: str, path: Path) -> None:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.rename(path)
+    faults.reach("storage.delete")
     Path(local).unlink()
 
 
@@ -163,8 +173,26 @@ def wait_until_settled(version: FileVersion, quiet: float = 0.05) -> None:
     time.sleep(min(max(changed + quiet - time.time(), 0.0), quiet))
 
 
-def _sync_folder(folder: Path) -> None:
+def remove_file(path: str | Path) -> None:
+    """Take away a file that no commit names; nothing happens where there is none."""
+    faults.reach("storage.delete")
+    Path(path).unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, in a way that survives a power cut; nothing happens where it is there."""
+    if folder.is_dir():
+        return
+    missing = [folder, *takewhile(lambda above: not above.exists(), folder.parents)]
+    faults.reach("storage.mkdir")
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        sync_folder(made.parent)
+
+
+def sync_folder(folder: Path, place: str = "storage.sync") -> None:
     """Make a new name in a folder survive a power cut."""
+    faults.reach(place)
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

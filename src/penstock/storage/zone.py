@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from penstock.storage.seals import Seals
+
 
 @dataclass(frozen=True)
 class FileVersion:
@@ -31,9 +33,11 @@ class Zone(Protocol):
 
     Attributes:
         unseen: Folders and files that the last listing could not look into, with the reason.
+        seals: What published files were when they were published, where that is kept.
     """
 
     unseen: dict[str, str]
+    seals: Seals | None
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
         """Files whose key matches the glob (`*` within a folder, `**` across), oldest first, then by key.

@@ -1,6 +1,7 @@
 """Tables: Apache Iceberg metadata, atomic commits, and how rows are read."""
 
-from penstock.tables.catalog import Catalog, Change, DataFile, Evolution
+from penstock.state import DataFile
+from penstock.tables.catalog import Carving, Catalog, Change, Evolution
 from penstock.tables.commit import Committed, Staged, commit_group
 from penstock.tables.evolve import HISTORY, evolved_columns, inexact_sql, rewritten_type, with_history
 from penstock.tables.local import LocalCatalog
@@ -9,6 +10,7 @@ from penstock.tables.types import column_type, field_ids_sql, planned_columns, s
 
 __all__ = [
     "HISTORY",
+    "Carving",
     "Catalog",
     "Change",
     "Committed",

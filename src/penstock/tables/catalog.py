@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from penstock.naming import TableName
-from penstock.state import Head
+from penstock.naming import TableName, Transform
+from penstock.state import DataFile, Head, Member
+from penstock.storage import Seals
 
 
 @dataclass(frozen=True)
-class DataFile:
-    """A finished Parquet file that a commit adds."""
+class Carving:
+    """A pack that loses some of its members: written anew with those to keep.
 
-    path: str
-    rows: int
-    bytes: int
+    Attributes:
+        file: The pack; live, or finished and about to be.
+        keep: Members to keep, in the order of their rows.
+    """
+
+    file: DataFile
+    keep: tuple[Member, ...]
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,15 @@ class Change:
         add: Files whose rows appear.
         remove: Paths of files whose rows disappear.
         summary: Facts that the snapshot carries.
+        carve: Packs to be written anew without some members; they must be, and stand in `add` and `remove`, before the
+            change can be committed.
     """
 
     base: Head
     add: tuple[DataFile, ...]
     remove: tuple[str, ...]
     summary: Mapping[str, str]
+    carve: tuple[Carving, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,20 +51,26 @@ class Evolution:
     Attributes:
         columns: Names and stored types of columns that are new, grown or replaced, in the order of their ids.
         replaced: Names of columns that give way to one of `columns` with the same name and a new id.
-        rewritten: By the path of each live file, the file that takes its place; empty where old files stay as they are.
+        rewritten: By the path of each live file, the files that take its place; empty where old files stay as they are.
         properties: Properties to set.
         history: Changes to remember, plain values without the schema's id.
     """
 
     columns: tuple[tuple[str, str], ...]
     replaced: tuple[str, ...] = ()
-    rewritten: Mapping[str, DataFile] = field(default_factory=dict)
+    rewritten: Mapping[str, tuple[DataFile, ...]] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
 
 
 class Catalog(Protocol):
-    """Knows the tables and moves them from one state to the next, atomically."""
+    """Knows the tables and moves them from one state to the next, atomically.
+
+    Attributes:
+        seals: What the tables' files were when they were written; asked before rows are read.
+    """
+
+    seals: Seals
 
     def tables(self) -> list[TableName]:
         """All tables, in order."""
@@ -70,8 +84,20 @@ class Catalog(Protocol):
     def head(self, table: TableName) -> Head | None:
         """What the table holds now; None when there is no such table."""
 
-    def create(self, table: TableName, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
+    def create(
+        self,
+        table: TableName,
+        columns: list[tuple[str, str]],
+        properties: Mapping[str, str],
+        partition: Sequence[Transform] = (),
+    ) -> Head:
         """Make a table with columns (name, stored DuckDB type). Raises PlanOutdatedError when it exists."""
+
+    def repartition(self, base: Head, partition: Sequence[Transform]) -> Head:
+        """Lay new files out in another way; those that are there stay as they are.
+
+        Raises PlanOutdatedError when the table has moved on: nothing was changed.
+        """
 
     def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
         """Add nullable columns, give columns that are there their wider type, and set properties.

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from penstock.clock import Clock
-from penstock.errors import CommitConflictError, PenstockError, SupersededError
-from penstock.naming import ArrivalName, TableName, part_of
-from penstock.state import Head, LiveFile
-from penstock.tables.catalog import Catalog, Change, DataFile
+from penstock.errors import CommitConflictError, PenstockError, PlanOutdatedError, RowsElsewhereError, SupersededError
+from penstock.naming import ArrivalName, TableName
+from penstock.state import DataFile, Head, Member
+from penstock.storage.local import remove_file
+from penstock.tables.catalog import Carving, Catalog, Change
+from penstock.tables.outside import displaced_of
 
 ATTEMPTS = 50
 FIRST_WAIT = 0.02
@@ -29,7 +31,7 @@ class Staged:
 
     Attributes:
         arrival: Whose rows.
-        files: Published data files; none when no row was left.
+        files: Published data files; none when no row was left. A pack stands with each of its arrivals.
         on_reupload: `replace`, `append` or `ignore` rows of other versions of the same key.
         part: Number of what is added to the arrival's rows: rows that came back from quarantine. None for the arrival
             itself.
@@ -40,6 +42,11 @@ class Staged:
     on_reupload: str = "replace"
     part: int | None = None
 
+    @property
+    def packed(self) -> bool:
+        """Whether its rows stand in a pack."""
+        return any(file.packed for file in self.files)
+
 
 @dataclass(frozen=True)
 class Committed:
@@ -49,8 +56,17 @@ class Committed:
     already: frozenset[ArrivalName]
 
 
+Carver = Callable[[Head, Carving], tuple[DataFile, ...]]
+"""Writes a pack anew with the members to keep; gives the new files."""
+
+
 def commit_group(
-    catalog: Catalog, table: TableName, group: list[Staged], clock: Clock, guard: Callable[[], None]
+    catalog: Catalog,
+    table: TableName,
+    group: list[Staged],
+    clock: Clock,
+    guard: Callable[[], None],
+    carver: Carver | None = None,
 ) -> Committed:
     """Make the rows of `group` visible in one snapshot and those of the versions they replace invisible.
 
@@ -66,12 +82,14 @@ def commit_group(
         if head is None:
             message = "the table was removed while it was written to"
             raise CommitConflictError(message, where=str(table))
-        change, already = plan_change(head, group)
-        if not change.add and not change.remove:
+        planned, already = _planned(head, group)
+        if not planned.add and not planned.remove and not planned.carve:
             return Committed(head, already)
+        change = _carved(planned, carver)
         try:
             return Committed(catalog.commit(change), already)
         except CommitConflictError:
+            _forget(planned, change)
             if attempt == ATTEMPTS - 1:
                 break
         except PenstockError:
@@ -89,6 +107,45 @@ def commit_group(
     )
 
 
+def _planned(head: Head, group: list[Staged]) -> tuple[Change, frozenset[ArrivalName]]:
+    """What is missing; when another writer took rows away meanwhile, all files are planned anew."""
+    try:
+        return plan_change(head, group)
+    except RowsElsewhereError as error:
+        raise PlanOutdatedError(error.what, where=str(head.table)) from error
+
+
+def assert_replaceable(head: Head, group: Sequence[Staged]) -> None:
+    """Make sure that nothing of a group replaces rows that another writer took out of their files.
+
+    Raises:
+        RowsElsewhereError: Something does.
+    """
+    if head.displaced:
+        plan_change(head, list(group))
+
+
+def _carved(change: Change, carver: Carver | None) -> Change:
+    """The change with its packs carved."""
+    if not change.carve:
+        return change
+    if carver is None:
+        message = "rows of a pack are to be replaced, which needs a carver"
+        raise CommitConflictError(message, where=str(change.base.table))
+    live = {file.path for file in change.base.files}
+    add, remove = list(change.add), list(change.remove)
+    for carving in change.carve:
+        add += carver(change.base, carving)
+        remove += [carving.file.path] if carving.file.path in live else []
+    return replace(change, add=tuple(add), remove=tuple(remove), carve=())
+
+
+def _forget(planned: Change, change: Change) -> None:
+    """Remove packs that were carved for a commit that another writer's made void."""
+    for file in change.add[len(planned.add) :]:
+        remove_file(file.path)
+
+
 def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[ArrivalName]]:
     """Work out, purely, what is missing in `head` for the group to be in it exactly once.
 
@@ -97,70 +154,118 @@ def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[Arri
 
     Raises:
         SupersededError: A part's arrival is no longer what the table holds.
+        RowsElsewhereError: Rows are to be replaced that another writer took out of their files.
     """
-    there: dict[str, list[LiveFile]] = {}
-    for file in head.files:
-        if file.arrival is not None:
-            there.setdefault(file.arrival.key_id, []).append(file)
-    added: dict[str, DataFile] = {}
-    removed: list[str] = []
+    contents, displaced = _Contents(head, group), displaced_of(head.displaced)
     already = set[ArrivalName]()
     for staged in group:
-        same_key = there.setdefault(staged.arrival.key_id, [])
-        if _is_there(same_key, staged):
+        same_key = contents.of_key.setdefault(staged.arrival.key_id, [])
+        away = displaced.by_key.get(staged.arrival.key_id, [])
+        if _is_there([*(member for _, member in same_key), *away], staged):
             already |= {staged.arrival} if staged.part is None else set()
             continue
-        replaced = [file for file in same_key if _gives_way(file, staged)]
-        removed += [file.path for file in replaced if added.pop(file.path, None) is None]
-        same_key[:] = [file for file in same_key if file not in replaced]
-        added |= {file.path: file for file in staged.files}
-        same_key += [LiveFile(file.path, file.rows, file.bytes) for file in staged.files]
-    return Change(head, tuple(added.values()), tuple(removed), _summary(group)), frozenset(already)
+        for member in away:
+            if _gives_way(member, staged):
+                displaced.assert_replaceable(member)
+        contents.leave([row for row in same_key if _gives_way(row[1], staged)])
+        contents.bring(staged)
+    return contents.change(_summary(group)), frozenset(already)
 
 
-def _is_there(same_key: list[LiveFile], staged: Staged) -> bool:
-    """Whether the live files of a key leave nothing to add."""
+_Row = tuple[DataFile, Member]
+
+
+class _Contents:
+    """Whose rows a table holds, as far as some keys go, while a change is worked out."""
+
+    def __init__(self, head: Head, group: list[Staged]) -> None:
+        keys = {staged.arrival.key_id for staged in group}
+        self._head = head
+        self._gone: dict[str, set[Member]] = {}
+        self._brought: dict[str, tuple[DataFile, set[Member]]] = {}
+        self.of_key: dict[str, list[_Row]] = {}
+        for file in head.files:
+            if file.may_hold(keys):
+                for member in file.members:
+                    if member.arrival.key_id in keys:
+                        self.of_key.setdefault(member.arrival.key_id, []).append((file, member))
+
+    def leave(self, rows: list[_Row]) -> None:
+        """Take members away."""
+        for file, member in rows:
+            if file.path in self._brought:
+                self._brought[file.path][1].discard(member)
+            else:
+                self._gone.setdefault(file.path, set()).add(member)
+            self.of_key[member.arrival.key_id].remove((file, member))
+
+    def bring(self, staged: Staged) -> None:
+        """Add what is staged; of a pack only its own members."""
+        for file in staged.files:
+            member = file.member(staged.arrival, staged.part)
+            if member is not None:
+                self._brought.setdefault(file.path, (file, set()))[1].add(member)
+                self.of_key[member.arrival.key_id].append((file, member))
+
+    def change(self, summary: dict[str, str]) -> Change:
+        """What has to be done."""
+        add, remove, carve = [], [], []
+        for file in self._head.files:
+            gone = self._gone.get(file.path)
+            if gone and len(gone) == len(file.members):
+                remove.append(file.path)
+            elif gone:
+                carve.append(Carving(file, tuple(member for member in file.members if member not in gone)))
+        for file, kept in self._brought.values():
+            if len(kept) == len(file.members):
+                add.append(file)
+            elif kept:
+                carve.append(Carving(file, tuple(member for member in file.members if member in kept)))
+        return Change(self._head, tuple(add), tuple(remove), summary, tuple(carve))
+
+
+def _is_there(same_key: list[Member], staged: Staged) -> bool:
+    """Whether the live rows of a key leave nothing to add."""
     if staged.part is not None:
         _assert_current(same_key, staged)
-        return any(file.arrival == staged.arrival and part_of(file.path) == staged.part for file in same_key)
-    if any(_holds(file, staged.arrival) for file in same_key):
+        return any(member.arrival == staged.arrival and member.part == staged.part for member in same_key)
+    if any(_holds(member, staged.arrival) for member in same_key):
         return True
-    versions = {file.arrival.version_id for file in same_key if file.arrival is not None}
+    versions = {member.arrival.version_id for member in same_key}
     return staged.on_reupload == "ignore" and bool(versions) and staged.arrival.version_id not in versions
 
 
-def _assert_current(same_key: list[LiveFile], staged: Staged) -> None:
+def _assert_current(same_key: list[Member], staged: Staged) -> None:
     """Refuse a part whose arrival gave way to another version, or to the same content processed again."""
-    for file in same_key:
-        there = file.arrival
-        if there is None or there == staged.arrival:
+    for member in same_key:
+        there = member.arrival
+        if there == staged.arrival:
             continue
         if staged.on_reupload != "append" or there.version_id == staged.arrival.version_id:
             message = "the file that the rows came from has been replaced in the table"
             raise SupersededError(message, hint="export the quarantine again, and correct what is there now")
 
 
-def _holds(file: LiveFile, arrival: ArrivalName) -> bool:
-    """Whether a live file shows that an arrival's rows are in: the same content, processed at least as often.
+def _holds(member: Member, arrival: ArrivalName) -> bool:
+    """Whether live rows show that an arrival's rows are in: the same content, processed at least as often.
 
     A part says nothing of the arrival that it belongs to, which may have had no row to keep; only that the ones before
     it were done.
     """
-    there = file.arrival
-    if there is None or there.version_id != arrival.version_id:
+    there = member.arrival
+    if there.version_id != arrival.version_id:
         return False
-    return there.generation > arrival.generation - (part_of(file.path) is None)
+    return there.generation > arrival.generation - (member.part is None)
 
 
-def _gives_way(file: LiveFile, staged: Staged) -> bool:
-    """Whether a live file of the same key disappears.
+def _gives_way(member: Member, staged: Staged) -> bool:
+    """Whether live rows of the same key disappear.
 
     The same content, processed again, always replaces itself; what was added to the very arrival stays.
     """
-    if staged.part is not None or file.arrival == staged.arrival:
+    if staged.part is not None or member.arrival == staged.arrival:
         return False
-    same_content = file.arrival is not None and file.arrival.version_id == staged.arrival.version_id
-    return staged.on_reupload == "replace" or same_content
+    return staged.on_reupload == "replace" or member.arrival.version_id == staged.arrival.version_id
 
 
 def _summary(group: list[Staged]) -> dict[str, str]:

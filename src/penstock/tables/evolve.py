@@ -60,11 +60,14 @@ def inexact_sql(name: str, there: str, kind: str) -> str:
 
 
 def evolved_columns(
-    wanted: list[tuple[str, str]], there: tuple[Column, ...], replaced: Iterable[str]
+    wanted: list[tuple[str, str]], there: tuple[Column, ...], replaced: Iterable[str], last: int = 0
 ) -> tuple[Column, ...]:
-    """The columns that rows of some names and types are written with; those in `replaced` get new ids."""
+    """The columns that rows of some names and types are written with; those in `replaced` get new ids.
+
+    `last` is the highest id that the table ever gave.
+    """
     gone = {name.lower() for name in replaced}
     kept = tuple(
         replace(column, name=f"\0{column.name}") if column.name.lower() in gone else column for column in there
     )
-    return planned_columns(wanted, kept)
+    return planned_columns(wanted, kept, last)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
@@ -17,14 +17,24 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from penstock import faults
-from penstock.errors import CatalogError, CommitConflictError, PlanOutdatedError
+from penstock.errors import CatalogError, CommitConflictError, IntegrityError, PenstockError, PlanOutdatedError
 from penstock.formats.nested import parse_type
-from penstock.naming import TableName
-from penstock.state import Head, Heads, LiveFile
+from penstock.naming import TableName, Transform
+from penstock.state import DataFile, Head, Heads
 from penstock.state.store import Column
-from penstock.tables.catalog import Change, DataFile, Evolution
+from penstock.storage import Seals
+from penstock.storage.local import make_folder
+from penstock.storage.seals import is_damage
+from penstock.tables.catalog import Change, Evolution
+from penstock.tables.conserved import assert_conserved, assert_footer
 from penstock.tables.evolve import HISTORY, with_history
-from penstock.tables.types import column_of, growth, iceberg_type
+from penstock.tables.library import merging_overwrite, open_sql_catalog
+from penstock.tables.outside import SCHEMA, displaced_now, foreign_changes, own_summary, remembered
+from penstock.tables.partition import change_spec, iceberg_spec, planned_spec, specs_of
+from penstock.tables.placing import partitioned
+from penstock.tables.readable import assert_data, assert_readable, live_file
+from penstock.tables.sealed import assert_snapshot, assert_whole, seal_commit
+from penstock.tables.types import column_of, growth, iceberg_type, planned_columns
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
@@ -32,10 +42,14 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile as IcebergDataFile
     from pyiceberg.table import Table, Transaction
     from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.table.update.schema import UpdateSchema
 
 NAME = "penstock"
 FILE = "catalog.db"
+CATALOG_LOST = "put back a copy, or move the processed zone away: the next run makes its tables again"
+FILE_IO, DIALECT = "penstock.tables.file_io.LocalFileIO", "sqlite.penstock"
+"""What the Iceberg library loads by name: how it writes files, and how it reaches the catalog's tables."""
 PROPERTIES = {
     "format-version": "2",
     "commit.retry.num-retries": "0",  # the library's own retry does not look again for doubled arrivals
@@ -50,11 +64,12 @@ PROPERTIES = {
 class LocalCatalog:
     """Tables below one folder; keeps the contract of `Catalog`."""
 
-    def __init__(self, folder: Path, heads: Heads) -> None:
-        """Use the tables below `folder` (the processed zone) and keep heads in the cache `heads`."""
+    def __init__(self, folder: Path, heads: Heads, seals: Seals | None = None) -> None:
+        """Use the tables below `folder` (the processed zone), keep heads in `heads`, and seal what is written."""
         self._folder = folder.absolute()
         self._file = self._folder / FILE
         self._heads = heads
+        self.seals = seals or Seals(self._folder)
         self._opened: SqlCatalog | None = None
 
     def tables(self) -> list[TableName]:
@@ -75,12 +90,16 @@ class LocalCatalog:
         """The table's current Iceberg metadata as plain values."""
         while pointer := self.pointer(table):
             try:
-                metadata: dict[str, Any] = json.loads(Path(pointer).read_bytes())
-            except FileNotFoundError:
+                content = Path(pointer).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
                 if self.pointer(table) == pointer:
+                    self.seals.assert_whole([pointer], str(table))
                     raise
-            else:
-                return metadata
+                continue
+            self.seals.assert_bytes(pointer, content, str(table))
+            with _readable(pointer, table):
+                found = json.loads(content)
+            return dict(found)
         return None
 
     def head(self, table: TableName) -> Head | None:
@@ -90,7 +109,17 @@ class LocalCatalog:
             return None
         return self._heads.get(table, pointer) or self._load_head(table)
 
-    def create(self, table: TableName, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
+    def assert_whole(self, head: Head) -> None:
+        """Make sure that the files which a head names are as they were written."""
+        assert_whole(self.seals, head)
+
+    def create(
+        self,
+        table: TableName,
+        columns: list[tuple[str, str]],
+        properties: Mapping[str, str],
+        partition: Sequence[Transform] = (),
+    ) -> Head:
         """Make a table."""
         from pyiceberg.exceptions import TableAlreadyExistsError
         from pyiceberg.schema import Schema
@@ -101,6 +130,8 @@ class LocalCatalog:
             NestedField(field_id=take(), name=name, field_type=iceberg_type(parse_type(kind), take), required=False)
             for name, kind in columns
         ]
+        planned = planned_columns(columns)
+        spec = iceberg_spec(planned_spec(partition, planned), Schema(*fields), planned)
         catalog = self._catalog()
         faults.reach("tables.create")
         with self._alone():
@@ -109,17 +140,30 @@ class LocalCatalog:
                 catalog.create_table(
                     (table.layer, table.name),
                     schema=Schema(*fields),
+                    partition_spec=spec,
                     location=str(self._folder / table.layer / table.name),
-                    properties={**PROPERTIES, **properties},
+                    properties={**PROPERTIES, SCHEMA: "0", **properties},
                 )
             except TableAlreadyExistsError as error:
                 message = "another worker made the table first"
                 raise PlanOutdatedError(message, where=str(table)) from error
+        seal_commit(self.seals, catalog.load_table((table.layer, table.name)))
         return self._load_head(table)
 
     def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
         """Add nullable columns, widen those that are there, and set properties."""
         return self.evolve(base, Evolution(tuple(columns), properties=properties))
+
+    def repartition(self, base: Head, partition: Sequence[Transform]) -> Head:
+        """Lay new files out in another way."""
+        transaction = self._load_at(base, PlanOutdatedError).transaction()
+        change_spec(transaction, base, partition)
+        faults.reach("tables.commit")
+        with _conflicts(PlanOutdatedError, base.table):
+            committed = transaction.commit_transaction()
+        faults.reach("tables.committed")
+        seal_commit(self.seals, committed)
+        return self._load_head(base.table)
 
     def evolve(self, base: Head, evolution: Evolution) -> Head:
         """Change columns, and the files that have to be rewritten for it, in one step."""
@@ -127,20 +171,26 @@ class LocalCatalog:
         transaction = table.transaction()
         _change_schema(transaction, base, evolution)
         schema = transaction.table_metadata.current_schema_id
-        history = with_history(table.properties.get(HISTORY), evolution.history, schema) if evolution.history else None
-        transaction.set_properties({**evolution.properties, **({HISTORY: history} if history else {})})
+        own = {SCHEMA: str(schema), **remembered(table.metadata, base.displaced)}
+        if changes := [*foreign_changes(table.metadata), *evolution.history]:
+            own[HISTORY] = with_history(table.properties.get(HISTORY), changes, schema)
+        transaction.set_properties({**evolution.properties, **own})
+        rewritten = [file for files in evolution.rewritten.values() for file in files]
         if evolution.rewritten:
             with transaction.update_snapshot(
                 snapshot_properties={"penstock.rewritten": "columns"}
             ).overwrite() as files:
-                for file in evolution.rewritten.values():
+                for file in rewritten:
                     files.append_data_file(self._data_file(table.io, transaction.table_metadata, file))
                 for old in self._live_data_files(table, set(evolution.rewritten)):
                     files.delete_data_file(old)
+            assert_conserved(transaction, table.io, base, rewritten, evolution.rewritten)
+        self.seals.seal([file.path for file in rewritten])
         faults.reach("tables.commit")
         with _conflicts(PlanOutdatedError, base.table):
-            transaction.commit_transaction()
+            committed = transaction.commit_transaction()
         faults.reach("tables.committed")
+        seal_commit(self.seals, committed)
         return self._load_head(base.table)
 
     def commit(self, change: Change) -> Head:
@@ -149,25 +199,43 @@ class LocalCatalog:
         added = self._data_files(table, change)
         removed = self._live_data_files(table, set(change.remove))
         transaction = table.transaction()
-        update = transaction.update_snapshot(snapshot_properties=dict(change.summary))
-        producer = update.overwrite() if removed else update.merge_append()
+        if facts := remembered(table.metadata, change.base.displaced):
+            transaction.set_properties(facts)
+        update = transaction.update_snapshot(snapshot_properties=own_summary(change.summary))
+        producer = merging_overwrite(update) if removed else update.merge_append()
         with producer as snapshot:
             for file in added:
                 snapshot.append_data_file(file)
             for file in removed:
                 snapshot.delete_data_file(file)
+        assert_conserved(transaction, table.io, change.base, change.add, change.remove)
+        self.seals.seal([file.path for file in change.add])
         faults.reach("tables.commit")
         with _conflicts(CommitConflictError, change.base.table):
             committed = transaction.commit_transaction()
         faults.reach("tables.committed")
+        seal_commit(self.seals, committed)
         return self._remember(change, committed)
+
+    def adjust(self, base: Head, act: Callable[[Transaction], object]) -> Head:
+        """Change the metadata, but neither columns nor live files; one attempt, like `commit`."""
+        table = self._load_at(base, CommitConflictError)
+        transaction = table.transaction()
+        if facts := remembered(table.metadata, base.displaced):  # before the snapshots that tell of it may go
+            transaction.set_properties(facts)
+        act(transaction)
+        faults.reach("tables.commit")
+        with _conflicts(CommitConflictError, base.table):
+            committed = transaction.commit_transaction()
+        faults.reach("tables.committed")
+        seal_commit(self.seals, committed)
+        return self._remember(Change(base, (), (), {}), committed)
 
     def _remember(self, change: Change, committed: Table) -> Head:
         """Work out the new head from the old one; manifests need not be read again."""
         gone = set(change.remove)
-        added = tuple(LiveFile(file.path, file.rows, file.bytes) for file in change.add)
-        files = tuple(file for file in change.base.files if file.path not in gone) + added
-        head = self._head_of(change.base.table, committed, files)
+        files = tuple(file for file in change.base.files if file.path not in gone) + change.add
+        head = self._head_of(change.base.table, committed, files, change.base.displaced)
         self._heads.put(head)
         return head
 
@@ -177,8 +245,12 @@ class LocalCatalog:
     @staticmethod
     def _data_file(io: FileIO, metadata: TableMetadata, file: DataFile) -> IcebergDataFile:
         from pyiceberg.io.pyarrow import parquet_file_to_data_file
+        from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
 
-        return parquet_file_to_data_file(io, metadata, file.path)
+        without = metadata.model_copy(update={"partition_specs": [UNPARTITIONED_PARTITION_SPEC], "default_spec_id": 0})
+        found = parquet_file_to_data_file(io, without, file.path)
+        assert_footer(file, found)
+        return partitioned(found, metadata, file.partition)
 
     def _live_data_files(self, table: Table, paths: set[str]) -> list[IcebergDataFile]:
         """Find the manifest entries of live files by path."""
@@ -193,26 +265,57 @@ class LocalCatalog:
         ]
 
     def _load_at(self, base: Head, stale: type[CommitConflictError | PlanOutdatedError]) -> Table:
-        table = self._catalog().load_table((base.table.layer, base.table.name))
+        if self.pointer(base.table) != base.pointer:
+            message = "another writer committed first"
+            raise stale(message, where=str(base.table))
+        table = self.load(base.table)
         if table.metadata_location != base.pointer:
             message = "another writer committed first"
             raise stale(message, where=str(base.table))
         return table
 
+    def load(self, table: TableName) -> Table:
+        """The table as pyiceberg knows it, its metadata and manifests as they were written."""
+        while True:
+            pointer = self.pointer(table)
+            try:
+                return self._load(table, pointer)
+            except (IntegrityError, FileNotFoundError):
+                if self.pointer(table) == pointer:  # else upkeep took away what it replaced
+                    raise
+
+    def _load(self, table: TableName, pointer: str | None) -> Table:
+        if pointer is not None:
+            self.seals.assert_whole([pointer], str(table), lambda _: None)
+        with _readable(pointer or str(table), table):
+            loaded = self._catalog().load_table((table.layer, table.name))
+            snapshot = loaded.current_snapshot()
+            if snapshot is not None:
+                assert_snapshot(self.seals, str(table), snapshot, loaded.io)
+        return loaded
+
     def _load_head(self, table: TableName) -> Head:
-        loaded = self._catalog().load_table((table.layer, table.name))
+        loaded = self.load(table)
         snapshot = loaded.current_snapshot()
-        files = tuple(
-            LiveFile(entry.data_file.file_path, entry.data_file.record_count, entry.data_file.file_size_in_bytes)
-            for manifest in (snapshot.manifests(loaded.io) if snapshot else [])
-            for entry in manifest.fetch_manifest_entry(loaded.io)
-        )
-        head = self._head_of(table, loaded, files)
+        files = self.files_of(table, snapshot, loaded.io) if snapshot else ()
+        assert_readable(table, loaded, files)
+        head = self._head_of(table, loaded, files, displaced_now(loaded.metadata, loaded.io, files))
         self._heads.put(head)
         return head
 
     @staticmethod
-    def _head_of(name: TableName, table: Table, files: tuple[LiveFile, ...]) -> Head:
+    def files_of(table: TableName, snapshot: Snapshot, io: FileIO) -> tuple[DataFile, ...]:
+        """The data files of a snapshot whose manifests are known to be whole."""
+        with _readable(snapshot.manifest_list, table):
+            entries = [
+                entry.data_file for manifest in snapshot.manifests(io) for entry in manifest.fetch_manifest_entry(io)
+            ]
+            for file in entries:
+                assert_data(table, file)
+            return tuple(map(live_file, entries))
+
+    @staticmethod
+    def _head_of(name: TableName, table: Table, files: tuple[DataFile, ...], displaced: str) -> Head:
         snapshot = table.current_snapshot()
         return Head(
             table=name,
@@ -221,33 +324,39 @@ class LocalCatalog:
             committed_at=snapshot.timestamp_ms / 1000 if snapshot else None,
             columns=tuple(column_of(field) for field in table.schema().fields),
             files=files,
+            last_column_id=table.metadata.last_column_id,
+            displaced=displaced,
+            specs=specs_of(table.metadata),
         )
 
     def _select(self, sql: str, *values: str) -> list[tuple[str, ...]]:
         if not self._file.exists():
             return []
-        with closing(sqlite3.connect(f"{self._file.as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
+        # not mode=ro: what a writer left that was killed in the middle must be rolled back before anything can be read
+        with closing(sqlite3.connect(f"{self._file.as_uri()}?mode=rw", uri=True, timeout=60)) as connection:
             try:
                 return connection.execute(sql, (NAME, *values)).fetchall()
             except sqlite3.OperationalError as error:
                 if "no such table" in str(error):
                     return []
                 raise CatalogError(f"the catalog cannot be read: {error}", where=str(self._file)) from error
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 raise CatalogError(
                     f"the catalog is damaged: {error}",
                     where=str(self._file),
-                    hint="put back a copy, or move the processed zone away: the next run makes its tables again",
+                    hint=CATALOG_LOST,
                 ) from error
 
     def _catalog(self) -> SqlCatalog:
         if self._opened is None:
-            from pyiceberg.catalog.sql import SqlCatalog
+            from sqlalchemy.dialects import registry
 
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
+            registry.register(DIALECT, "penstock.tables.dialect", "CatalogDialect")
             with self._alone():
-                uri = f"sqlite:///{quote(str(self._file))}?timeout=60"
-                self._opened = SqlCatalog(NAME, uri=uri, warehouse=str(self._folder))
+                uri = f"{DIALECT.replace('.', '+')}:///{quote(str(self._file))}?timeout=60"
+                properties = {"uri": uri, "warehouse": str(self._folder), "py-io-impl": FILE_IO}
+                self._opened = open_sql_catalog(NAME, **properties)
         return self._opened
 
     @contextmanager
@@ -256,6 +365,29 @@ class LocalCatalog:
         with (self._folder / f".{FILE}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@contextmanager
+def _readable(what: str, table: TableName) -> Iterator[None]:
+    """Whatever the library makes of metadata that nobody sealed and that is damaged becomes one error."""
+    try:
+        yield
+    except (PenstockError, OSError):
+        raise
+    except Exception as error:
+        if type(error).__name__ == "NoSuchTableError":
+            raise CatalogError("the catalog does not know the table any more", where=str(table)) from error
+        if type(error).__module__.startswith("sqlalchemy"):
+            if not is_damage(getattr(error, "orig", None) or error):
+                raise
+            raise CatalogError(
+                f"the catalog is damaged: {getattr(error, 'orig', error)}", where=str(table), hint=CATALOG_LOST
+            ) from error
+        raise IntegrityError(
+            f"{what} cannot be read: {type(error).__name__}: {error}",
+            where=str(table),
+            hint="look closer with: penstock verify; then: penstock repair",
+        ) from error
 
 
 class _conflicts:  # noqa: N801 - reads as a verb where it is used

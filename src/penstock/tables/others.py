@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from penstock.naming import ArrivalName, TableName
-from penstock.state import Head, LiveFile
+from penstock.state import DataFile, Head, Member
 from penstock.tables.catalog import Catalog
 from penstock.tables.commit import Staged, plan_change
 from penstock.tables.read import scan_sql
+from penstock.tables.sealed import assert_whole
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,16 @@ def relation_of(head: Head) -> Relation:
     return Relation(scan_sql(head), {column.name: column.type for column in head.columns})
 
 
-def others_of(catalog: Catalog, own: TableName, beside: Head | None) -> Others:
-    """Look tables up in the catalog; `own` is given as it will be beside the file at hand."""
+def others_of(catalog: Catalog, own: TableName, there: Callable[[], Head | None]) -> Others:
+    """Look tables up in the catalog; `there` gives the table `own` as it will be beside the file at hand."""
 
     def find(name: str) -> Relation | None:
         table = TableName.parse(name)
-        head = beside if table == own else catalog.head(table)
-        return relation_of(head) if head is not None else None
+        head = there() if table == own else catalog.head(table)
+        if head is None:
+            return None
+        assert_whole(catalog.seals, head)
+        return relation_of(head)
 
     return find
 
@@ -54,11 +58,19 @@ def beside(head: Head | None, group: list[Staged], arrival: ArrivalName, on_reup
     if head is None:
         return None
     change, already = plan_change(head, [*group, Staged(arrival, (), on_reupload)])
-    added = tuple(LiveFile(file.path, file.rows, file.bytes) for file in change.add)
-    live = [file for file in (*head.files, *added) if file.path not in change.remove]
+    left = {carving.file.path: set(carving.keep) for carving in change.carve}
+    files = [file for file in (*head.files, *change.add) if file.path not in change.remove]
+    known = {file.path for file in files}
+    files += [carving.file for carving in change.carve if carving.file.path not in known]
+    live = [_keeping(file, left[file.path]) if file.path in left else file for file in files]
     if arrival in already:
-        live = [file for file in live if file.arrival is None or not _stands_for(file.arrival, arrival, on_reupload)]
-    return replace(head, files=tuple(live))
+        gone = [[m for m in file.members if _stands_for(m.arrival, arrival, on_reupload)] for file in live]
+        live = [file.hiding(members) for file, members in zip(live, gone, strict=True)]
+    return replace(head, files=tuple(file for file in live if file.rows))
+
+
+def _keeping(file: DataFile, keep: set[Member]) -> DataFile:
+    return file.hiding(member for member in file.members if member not in keep)
 
 
 def _stands_for(there: ArrivalName, arrival: ArrivalName, on_reupload: str) -> bool:

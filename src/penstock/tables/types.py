@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, count
 from typing import TYPE_CHECKING
 
-from penstock.errors import BadFileError
+from penstock.errors import BadFileError, UnreadableTableError
 from penstock.formats.nested import DECIMAL, List, Map, Scalar, Struct, Type, parse_type, parts
 from penstock.naming import identifier
 from penstock.state.store import Column
@@ -166,18 +166,19 @@ def digits_of_type(kind: str) -> tuple[int, int] | None:
     return (int(decimal[1]) - int(decimal[2]), int(decimal[2])) if decimal else None
 
 
-def planned_columns(wanted: list[tuple[str, str]], there: tuple[Column, ...] = ()) -> tuple[Column, ...]:
+def planned_columns(wanted: list[tuple[str, str]], there: tuple[Column, ...] = (), last: int = 0) -> tuple[Column, ...]:
     """The columns for rows of some names and stored types, with the ids that the catalog is going to give them.
 
     Args:
         wanted: Names and stored types, in the order in which they are handed to `Catalog.create` or `add_columns`.
         there: The table's columns; none for a table that is still to be made.
+        last: The highest id that the table ever gave: columns that were dropped had ids, too.
 
     Raises:
         BadFileError: A column is in the table with a type that cannot hold the new values.
     """
     known = {column.name.lower(): column for column in there}
-    take = count(max((max((column.id, *column.nested)) for column in there), default=0) + 1).__next__
+    take = count(max(last, *(max((column.id, *column.nested)) for column in there), 0) + 1).__next__
     if not there:  # a new table numbers its columns before what they are made of
         ids = iter([take() for _ in wanted])
         planned = [Column(next(ids), name, kind, tuple(_fresh(parse_type(kind), take))) for name, kind in wanted]
@@ -264,7 +265,14 @@ def iceberg_type(kind: Type, take: Callable[[], int]) -> IcebergType:
 
 def column_of(field: NestedField) -> Column:
     """A column as Iceberg's schema has it."""
-    kind, ids = _duckdb(field.field_type)
+    try:
+        kind, ids = _duckdb(field.field_type)
+    except KeyError:
+        raise UnreadableTableError(
+            f'the column "{field.name}" has the type {field.field_type}, which another writer gave it and Penstock '
+            "does not store",
+            hint="drop the column or give it another type with the program that did so",
+        ) from None
     return Column(field.field_id, field.name, str(kind), tuple(ids))
 
 
@@ -284,6 +292,22 @@ def _duckdb(kind: IcebergType) -> tuple[Type, list[int]]:
         value, value_ids = _duckdb(kind.value_type)
         return Map(key, value), [kind.key_id, *key_ids, kind.value_id, *value_ids]
     return Scalar(column_type(str(kind))), []
+
+
+def stored_type(kind: IcebergType) -> str:
+    """The stored type of an Iceberg type; its own name where Penstock stores no such type."""
+    try:
+        return str(_duckdb(kind)[0])
+    except KeyError:
+        return str(kind)
+
+
+def plain_type(iceberg: str) -> str:
+    """The stored type of an Iceberg primitive's name; the name itself where Penstock stores no such type."""
+    try:
+        return column_type(iceberg)
+    except KeyError:
+        return iceberg
 
 
 def column_type(iceberg: str) -> str:

@@ -15,7 +15,7 @@ from penstock.declaration.model import Contract
 from penstock.engines import Engine, Work, Written
 from penstock.errors import BadFileError
 from penstock.naming import did_you_mean, literal
-from penstock.quality import Delivered, first_halted
+from penstock.quality.collect import Delivered, first_halted
 from penstock.steps.source_types import CONTRACT
 
 HINT = "nothing of the file is in the table; correct it, or say `contract: evolve` of the table or column in lake.yaml"

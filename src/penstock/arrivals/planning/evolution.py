@@ -1,35 +1,34 @@
 """Changing a table's columns for files that need it: checked against what they were planned for, with its history.
 
-Where a column takes a type that old files cannot show, every live file is written anew, under the name of the same
-arrival with a new attempt, and one commit swaps them all. What was checked at planning is checked once more here,
+Where a column takes a type that old files cannot show, every live file is written anew, its rows still known by their
+arrivals, and one commit swaps them all. What was checked at planning is checked once more here,
 because other workers may have committed in between.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 from penstock.arrivals.planning.known import PROPERTY, SourceSchema
 from penstock.arrivals.planning.plan import replaced_by
-from penstock.declaration import Table
-from penstock.engines import Engine, Rule, Source, Work, raw_column
-from penstock.errors import AccountingError, PlanOutdatedError
-from penstock.formats import Dialect
-from penstock.naming import TableName, attempt_of, identifier, part_of
-from penstock.state import Head, LiveFile
+from penstock.declaration import Table, Transform
+from penstock.engines import Engine
+from penstock.engines.packs import Packer
+from penstock.errors import PlanOutdatedError
+from penstock.naming import TableName, identifier
+from penstock.state import DataFile, Head
 from penstock.state.store import Column
-from penstock.steps.frame import Field, source_frame
 from penstock.steps.trace import trace
 from penstock.storage import Zone
-from penstock.tables import Catalog, DataFile, Evolution, inexact_sql, rewritten_type, scan_sql
+from penstock.storage.local import remove_file
+from penstock.tables import Catalog, Evolution, inexact_sql, rewritten_type, scan_sql
 
-Rewritten = Mapping[str, DataFile]
+Rewritten = Mapping[str, tuple[DataFile, ...]]
 Rewrite = Callable[[Head, Mapping[str, Column]], Rewritten]
-"""Writes a table's live files anew, some columns replaced; gives the new file by each old one's path."""
+"""Writes a table's live files anew, some columns replaced; gives the new files by each old one's path."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,13 @@ class Basis:
         head: The table; None when there was none.
         known: What was known of the table's files.
         changes: What becomes of the table's columns, for its history.
+        partition: How the files of a table are laid out that is made for it.
     """
 
     head: Head | None = None
     known: SourceSchema | None = None
     changes: tuple[Mapping[str, Any], ...] = ()
+    partition: tuple[Transform, ...] = ()
 
 
 def changes_of(
@@ -110,8 +111,8 @@ def evolve(
     try:
         return catalog.evolve(head, evolution)
     except PlanOutdatedError:
-        for file in rewritten.values():
-            Path(file.path).unlink(missing_ok=True)
+        for file in chain.from_iterable(rewritten.values()):
+            remove_file(file.path)
         raise
 
 
@@ -131,7 +132,7 @@ class Rewriter:
 
     def __init__(self, engine: Engine, zone: Zone) -> None:
         """Write by `engine` into `zone`."""
-        self._engine, self._zone = engine, zone
+        self._engine, self._packer = engine, Packer(engine, zone)
 
     def __call__(self, head: Head, replaced: Mapping[str, Column]) -> Rewritten:
         """Rewrite all files; none where the columns hold no value, for then old files show what they should.
@@ -145,72 +146,23 @@ class Rewriter:
             raise self._outdated(head)
         if not filled:
             return {}
-        done: dict[str, DataFile] = {}
+        inexact = " OR ".join(inexact_sql(name, types[name], replaced[name].type) for name in filled)
+        if self._found(head, inexact):
+            raise self._outdated(head)
+        columns = tuple(replaced.get(column.name, column) for column in head.columns)
+        done: dict[str, tuple[DataFile, ...]] = {}
         try:
             for file in head.files:
-                done[file.path] = self._file(head, file, replaced)
+                done[file.path] = self._packer.relay(head, file, columns)
         except BaseException:
-            for new in done.values():
-                Path(new.path).unlink(missing_ok=True)
+            for new in chain.from_iterable(done.values()):
+                remove_file(new.path)
             raise
         return done
 
     def _found(self, head: Head, condition: str) -> bool:
         return bool(self._engine.ask(f"SELECT 1 FROM ({scan_sql(head)}) WHERE {condition} LIMIT 1"))
 
-    def _file(self, head: Head, file: LiveFile, replaced: Mapping[str, Column]) -> DataFile:
-        key = f"{head.table.layer}/{head.table.name}/data/{_stem(file)}.parquet"
-        staging = self._zone.staging(key)
-        try:
-            written = self._engine.write(_work(head, file, replaced), staging)
-            if sum(written.by_rule):
-                raise self._outdated(head)
-            if written.rows_out != file.rows:
-                message = f"{file.rows} rows were to be rewritten, but {written.rows_out} were written"
-                raise AccountingError(message, where=file.path, hint="nothing was committed; this is a defect")
-            size = self._zone.publish(staging, key)
-        finally:
-            Path(staging).unlink(missing_ok=True)
-        return DataFile(self._zone.location(key), file.rows, size)
-
     @staticmethod
     def _outdated(head: Head) -> PlanOutdatedError:
         return PlanOutdatedError("the table took in values that the new type cannot hold", where=str(head.table))
-
-
-def _stem(file: LiveFile) -> str:
-    """A name for what takes a file's place: of the same arrival and part, of another attempt."""
-    if file.arrival is None or attempt_of(file.path) is None:
-        return f"rewritten-{secrets.token_hex(8)}"
-    return file.arrival.stem(secrets.token_hex(4), part_of(file.path))
-
-
-def _work(head: Head, file: LiveFile, replaced: Mapping[str, Column]) -> Work:
-    """Read one live file as the table does, and give its rows with the new types."""
-    only = Head(head.table, head.pointer, head.snapshot, head.committed_at, head.columns, (file,))
-    names = [identifier(column.name) for column in head.columns]
-    cells = ", ".join(f"{name} AS {raw_column(at)}" for at, name in enumerate(names))
-    places = "CAST(NULL AS BIGINT) AS __penstock_line, CAST(NULL AS BIGINT) AS __penstock_offset, "
-    places += "CAST(NULL AS BIGINT) AS __penstock_length"
-    scan = f"SELECT {places}, {cells} FROM ({scan_sql(only)})"
-    kinds = tuple(column.type for column in head.columns)
-    source = Source(file.path, Dialect(","), len(kinds), kinds, scan, file.rows)
-    columns = tuple(replaced.get(column.name, column) for column in head.columns)
-    frame = source_frame(len(kinds), lambda _select: {}, guarded=False)
-    pairs = list(zip(head.columns, columns, strict=True))
-    frame = frame.layer(
-        tuple(Field(old.name, old.type) for old in head.columns),
-        {old.name: raw_column(at) for at, old in enumerate(head.columns)},
-    ).set_aside(
-        [
-            (inexact_sql(old.name, old.type, new.type), Rule(f"exact {old.name}", "halted", column=old.name))
-            for old, new in pairs
-            if old is not new
-        ]
-    )
-    changed = {
-        new.name: f"TRY_CAST({identifier(old.name)} AS {new.type})" if old is not new else identifier(old.name)
-        for old, new in pairs
-    }
-    frame = frame.layer(tuple(Field(new.name, new.type) for new in columns), changed)
-    return Work(source, frame.select, columns, frame.rules)

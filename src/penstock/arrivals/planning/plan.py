@@ -24,6 +24,7 @@ from penstock.steps import Compiled, Part, SourceColumn, compile_steps, others_n
 from penstock.steps.source_types import State
 from penstock.tables import evolved_columns, inexact_sql, rewritten_type, scan_sql, storage_type, widened_type
 from penstock.tables.others import Others, no_others
+from penstock.tables.partition import found_column, planned_spec, sources, taken_names
 
 UNWANTED = Inferred("VARCHAR", "not taken in: the contract is quarantine")
 NO_WORK = Work(Source("", Dialect(","), 0), "", (), ())
@@ -141,7 +142,7 @@ class Planner:
         terms, source = plan.terms, plan.opened.source
         named = [*others_named(self._table.checks), *([str(self._name)] if terms.unique else [])]
         others = tuple(found.select if (found := terms.others(name)) else None for name in named)
-        columns = terms.head.columns if terms.head else None
+        columns = (terms.head.columns, terms.head.specs) if terms.head else None
         flags = (terms.first, terms.unique, terms.guarded, source.kinds, source.dialect.decimal)
         known = plan.known is not None
         return (plan.opened.header, plan.schema.to_json(), columns, others, flags, known)
@@ -172,10 +173,12 @@ class Planner:
             raise error from None
         if last:
             select = _within_years(select, described)
-        stored = self._columns(select, described, terms.head if last else None)
+        stored = self._columns(select, described, terms.head if last else None, final=last)
         return Work(opened.source, select.select, stored, select.rules, select.ordered)
 
-    def _columns(self, compiled: Compiled, described: dict[str, str], head: Head | None) -> tuple[Column, ...]:
+    def _columns(
+        self, compiled: Compiled, described: dict[str, str], head: Head | None, *, final: bool
+    ) -> tuple[Column, ...]:
         """What is written: names, stored types, and field ids, those of the table where it has the column."""
         wanted = [(field.name, storage_type(described[field.name], field.name)) for field in compiled.fields]
         if not wanted:
@@ -188,7 +191,11 @@ class Planner:
             if head is not None and old is not None and widened_type(old.type, kind) is None:
                 wanted[at] = (name, self._replacement(head, old, kind))
                 replaced[old.name] = wanted[at][1]
-        return evolved_columns(wanted, head.columns if head else (), replaced)
+        own, last = (head.columns, head.last_column_id) if head else ((), 0)
+        columns = evolved_columns(wanted, own, replaced, last)
+        if final:
+            _assert_partitionable(self._table, columns, head)
+        return columns
 
     def _replacement(self, head: Head, old: Column, kind: str) -> str:
         """The type that a column of the table takes by being written anew.
@@ -197,13 +204,34 @@ class Planner:
             BadFileError: There is none that holds its values and those of the type `kind`.
         """
         wider = rewritten_type(old.type, kind)
-        if self.contracts.of(old.name) == "evolve":
+        if self.contracts.of(old.name) == "evolve" and old.id not in sources(head):
             lost = inexact_sql(old.name, old.type, wider) if wider else f"{identifier(old.name)} IS NOT NULL"
             if not self._engine.ask(f"SELECT 1 FROM ({scan_sql(head)}) WHERE {lost} LIMIT 1"):
                 return wider or kind
         raise BadFileError(
             f'column "{old.name}" is {old.type} in the table, but the steps now give {kind}',
             hint=f"cast it to {old.type.lower()} in the steps, or give it another name",
+        )
+
+
+def _assert_partitionable(table: Table, columns: tuple[Column, ...], head: Head | None) -> None:
+    """Make sure that rows with these columns can be partitioned as declared.
+
+    Raises:
+        BadFileError: They cannot.
+    """
+    if head is None:
+        planned_spec(table.transforms, columns)
+        return
+    named = {column.name.lower() for column in columns}
+    whole = (*columns, *(column for column in head.columns if column.name.lower() not in named))
+    for transform in table.transforms:
+        found_column(transform, whole)
+    there = {column.name.lower() for column in head.columns}
+    for name in sorted(named & taken_names(head) - there):
+        raise BadFileError(
+            f'the table\'s partitions are called "{name}", so no column can be',
+            hint=f"rename it, with a step such as `rename: {{{name}: other_name}}`",
         )
 
 
@@ -269,7 +297,7 @@ def _within_years(compiled: Compiled, described: dict[str, str]) -> Compiled:
         if kind.startswith(("DATE", "TIMESTAMP")):
             last = "9999-12-31" if kind == "DATE" else "9999-12-31 23:59:59.999999"
             cases += (
-                f"WHEN {name} < CAST('0001-01-01' AS {kind}) OR {name} > CAST('{last}' AS {kind}) THEN {len(rules)} "
+                f"WHEN {name} NOT BETWEEN CAST('0001-01-01' AS {kind}) AND CAST('{last}' AS {kind}) THEN {len(rules)} "
             )
             reason = f"{field.name}: the date is outside the years 1 to 9999"
             rules.append(Rule(f"years {field.name}", "quarantined", reason, field.origin))

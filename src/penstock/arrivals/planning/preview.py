@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, Protocol
 
 from penstock.arrivals.intake import COMPRESSED, format_of
+from penstock.arrivals.partitioning import coming
 from penstock.arrivals.planning.known import PROPERTY, SourceSchema
 from penstock.declaration import Examined, Table
 from penstock.errors import PenstockError, Problem
@@ -63,7 +64,17 @@ class Previewer:
     def problems(self, examined: Examined, name: str) -> list[Problem]:
         """What is wrong with the names in a table's steps and checks; nothing where no column is known."""
         found = self.preview(name)
-        return self._compared(examined, name, found.columns) if found else []
+        compared = self._compared(examined, name, found.columns) if found else []
+        return compared + self._unfit(examined, name)
+
+    def coming(self, name: str) -> str | None:
+        """What the next run makes of the layout of a table's files, if it is declared otherwise now."""
+        return coming(self._catalog.metadata(TableName.parse(name)), self._declared[name])[0]
+
+    def _unfit(self, examined: Examined, name: str) -> list[Problem]:
+        """Columns of the table that are of a type by which it cannot be partitioned as declared."""
+        wrong = coming(self._catalog.metadata(TableName.parse(name)), self._declared[name])[1]
+        return [examined.document.problem(("tables", name, "partition", at), text) for at, text in wrong]
 
     def problems_for(self, examined: Examined, name: str, keys: Iterable[str]) -> list[Problem]:
         """What is wrong whichever of the files `keys` is processed: neither the table nor a file makes it right."""
@@ -83,7 +94,7 @@ class Previewer:
                 now = self._compared(examined, name, columns)
                 before = {_place(problem) for problem in (now if found is None else found)}
                 found = [problem for problem in now if _place(problem) in before]
-        return found or []
+        return [*(found or []), *self._unfit(examined, name)]
 
     def _compared(self, examined: Examined, name: str, columns: list[str]) -> list[Problem]:
         table = self._declared[name]

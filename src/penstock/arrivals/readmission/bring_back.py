@@ -21,19 +21,20 @@ from pathlib import Path
 from penstock.arrivals.planning.evolution import Basis, changes_of
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.planning.plan import Plan, Planner, Terms
+from penstock.arrivals.publish import Finished, publish
 from penstock.arrivals.readmission.corrected import Case, Corrected, open_records
 from penstock.arrivals.through import Bench, Job, Part, account_of, read_parts
 from penstock.clock import iso
 from penstock.declaration import Table
 from penstock.engines import Rule
 from penstock.naming import ArrivalName, TableName
-from penstock.quality import collect
+from penstock.quality.collect import collect
 from penstock.quality.corrections import json_text
 from penstock.quality.readmitted import write_readmitted
 from penstock.state import Accounting, Arrival
 from penstock.state.store import Column
 from penstock.storage import Zone
-from penstock.tables import DataFile, Staged
+from penstock.tables import Staged
 
 UNTOLD = "one of the rows that were to come back with it fails after a Python step, where it cannot be told which one"
 
@@ -175,16 +176,16 @@ def _staged(
 ) -> Back:
     staging, name, attempt = named
     number = _number(came)
-    key = _data_key(counter.name, name.stem(attempt, number))
     figures, rows = account_of(job, parts), parts[-1].written.rows_out
-    size = counter.processed.publish(staging, key)
-    file = DataFile(counter.processed.location(key), rows, size)
+    columns, head = parts[-1].plan.work.columns, counter.terms.head
+    finished = Finished(counter.name, name, attempt, number, staging, columns, rows)
+    files = publish(counter.bench.engine, counter.processed, finished, head, job.table.transforms)
     at = iso(counter.bench.clock.now())
-    schema, columns, head = parts[0].plan.schema.confirmed(at), parts[-1].plan.work.columns, counter.terms.head
+    schema = parts[0].plan.schema.confirmed(at)
     changed = job.known is None or parts[0].plan.schema.columns != job.known.columns
     return Back(
         arrival=job.arrival,
-        staged=Staged(name, (file,), job.table.on_reupload, number),
+        staged=Staged(name, files, job.table.on_reupload, number),
         part=f"{name}-{number}",
         came=tuple(came),
         failed=tuple(failed),
@@ -193,11 +194,16 @@ def _staged(
             rows_in=figures.rows_in + len(failed),
             quarantined=figures.quarantined + len(failed),
             bytes_in=0,
-            bytes_out=size,
+            bytes_out=sum(file.bytes for file in files),
         ),
         columns=columns,
         source=schema if changed else None,
-        basis=Basis(head, job.known, changes_of(counter.name, job.table, head, columns, schema, job.arrival.key, at)),
+        basis=Basis(
+            head,
+            job.known,
+            changes_of(counter.name, job.table, head, columns, schema, job.arrival.key, at),
+            job.table.transforms,
+        ),
     )
 
 

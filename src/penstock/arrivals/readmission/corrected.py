@@ -20,7 +20,8 @@ from penstock.engines import Source
 from penstock.formats import Dialect, Place, SpillWriter
 from penstock.formats.csv.fields import cut
 from penstock.naming import ArrivalName
-from penstock.quality import Delivered, Writing
+from penstock.quality import Writing
+from penstock.quality.collect import Delivered
 from penstock.quality.corrections import json_text, json_value
 from penstock.state import Arrival
 

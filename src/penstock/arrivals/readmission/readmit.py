@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from penstock.quality.corrections import Corrections, read_corrections
 from penstock.quality.quarantine import rewrite_quarantine
 from penstock.quality.readmitted import parts_of, read_rows, records_of
 from penstock.signals import Signals
-from penstock.state import Accounting, Head, Lease, LiveFile, Run, SqliteState
+from penstock.state import Accounting, Head, Lease, Member, Run, SqliteState
 from penstock.tables import Catalog, commit_group
 from penstock.tables.others import others_of
 
@@ -140,7 +141,7 @@ class Readmitter:
         backs: list[Back] = []
         head = target.head
         for case in cases:
-            terms = Terms(head, others_of(self._catalog, target.name, head))
+            terms = Terms(head, others_of(self._catalog, target.name, partial(_itself, head)))
             shop = self._shop
             counter = Counter(target.name, target.table, terms, target.known, shop.bench, shop.processed, shop.scratch)
             back = bring_back(counter, case)
@@ -164,7 +165,7 @@ class Readmitter:
                 group = [staged for back in ready for staged in back.group]
                 committed = commit_group(
                     self._catalog, target.name, group, self._clock, lambda: self._assert_current(target, lease, ready)
-                )
+                )  # parts replace nothing, so nothing is ever carved
                 snapshot = committed.head.snapshot
         except (LeaseLostError, SupersededError):
             self._discard(backs)
@@ -220,11 +221,12 @@ class Readmitter:
 
     def _note_runs(self, name: TableName) -> None:
         """Keep the runs whose rows are in the table though their process died before it could."""
-        parts = parts_of(self._catalog.head(name))
-        if not parts:
+        head = self._catalog.head(name)
+        parts = parts_of(head)
+        if head is None or not parts:
             return
         kept = {run.run for run in self._state.runs.list(name, limit=1_000_000)}
-        missing: dict[str, list[tuple[LiveFile, list[dict[str, Any]]]]] = {}
+        missing: dict[str, list[tuple[Member, list[dict[str, Any]]]]] = {}
         for part, path in zip(parts, records_of(self._shop.processed, name, parts), strict=True):
             rows = list(read_rows(path))
             if rows and rows[0]["run"] not in kept:
@@ -233,7 +235,8 @@ class Readmitter:
             came, written = sum(len(rows) for _, rows in found), sum(part.rows for part, _ in found)
             more = max(written - came, 0)
             lost = {"steps": came - written} if came > written else {}
-            size = sum(part.bytes for part, _ in found)
+            own = {(part,) for part, _ in found}
+            size = sum(file.bytes for file in head.files if file.members in own)
             figures = Accounting(rows_in=came, rows_out=written, dropped=lost, bytes_out=size, added=more)
             first = found[0][1][0]
             at = first["readmitted"].replace(tzinfo=UTC).timestamp()
@@ -267,12 +270,15 @@ def _run(
     )
 
 
+def _itself(head: Head | None) -> Head | None:
+    return head
+
+
 def _beside(head: Head | None, back: Back) -> Head | None:
     """The table with a part that will be committed before the next."""
     if head is None or back.staged is None:
         return head
-    added = tuple(LiveFile(file.path, file.rows, file.bytes) for file in back.staged.files)
-    return replace(head, files=(*head.files, *added))
+    return replace(head, files=(*head.files, *back.staged.files))
 
 
 def _refused(failed: Failed) -> Refused:

@@ -7,11 +7,10 @@ Where the delivered record is no longer set aside, it counts, and its correction
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from penstock.arrivals.planning.evolution import Basis
 from penstock.arrivals.planning.plan import Terms
 from penstock.arrivals.readmission.bring_back import Back, Counter, bring_back, write_list
 from penstock.arrivals.readmission.corrected import Case, Corrected, form_of
@@ -25,7 +24,7 @@ from penstock.quality import quarantine_key
 from penstock.quality.corrections import json_value
 from penstock.quality.quarantine import writing_of
 from penstock.quality.readmitted import part_name, parts_of, read_rows, record_of, records_of
-from penstock.state import Head, LiveFile, Run
+from penstock.state import Head, Member, Run
 from penstock.state.store import Column
 from penstock.tables import Catalog
 from penstock.tables.others import others_of
@@ -42,18 +41,18 @@ class Reapplied:
     needless: list[dict[str, Any]]
 
 
-def earlier_parts(head: Head | None, name: ArrivalName) -> list[LiveFile]:
+def earlier_parts(head: Head | None, name: ArrivalName) -> list[Member]:
     """Live parts of the same content, from when it was processed before."""
     return [
         part
-        for part in parts_of(head)
-        if part.arrival is not None
-        and (part.arrival.key_id, part.arrival.version_id) == (name.key_id, name.version_id)
-        and part.arrival.generation < name.generation
+        for part in parts_of(head, {name.key_id})
+        if part.arrival.version_id == name.version_id and part.arrival.generation < name.generation
     ]
 
 
-def with_corrections(shop: Workshop, catalog: Catalog, job: Job, prepared: Prepared, there: Head | None) -> Prepared:
+def with_corrections(
+    shop: Workshop, catalog: Catalog, job: Job, prepared: Prepared, there: Callable[[], Head | None]
+) -> Prepared:
     """Add to a staged file the rows of it that were corrected before.
 
     Args:
@@ -61,7 +60,7 @@ def with_corrections(shop: Workshop, catalog: Catalog, job: Job, prepared: Prepa
         catalog: Gives other tables.
         job: The work on the file.
         prepared: What it gave.
-        there: The table beside the file.
+        there: Gives the table beside the file.
     """
     name, head = prepared.arrival.name, job.terms.head
     replaced = _replaced(head, name) if job.table.on_reupload == "replace" else 0
@@ -70,11 +69,9 @@ def with_corrections(shop: Workshop, catalog: Catalog, job: Job, prepared: Prepa
     parts = earlier_parts(head, name)
     if not parts or head is None:
         return replace(prepared, notes=notes)
-    done = _reapplied(shop, catalog, job, prepared, parts, there or head)
+    done = _reapplied(shop, catalog, job, prepared, parts, there() or head)
     back = done.back
-    prepared = replace(
-        prepared, notes=(*notes, *_notes(done)), settled=frozenset(part_name(part.path) for part in parts)
-    )
+    prepared = replace(prepared, notes=(*notes, *_notes(done)), settled=frozenset(part_name(part) for part in parts))
     if back is None or back.staged is None:
         return prepared
     basis = prepared.basis
@@ -83,7 +80,7 @@ def with_corrections(shop: Workshop, catalog: Catalog, job: Job, prepared: Prepa
         parts=back.group,
         columns=_merged(prepared.columns, back.columns),
         source=back.source or prepared.source,
-        basis=Basis(basis.head, basis.known, (*basis.changes, *back.basis.changes)),
+        basis=replace(basis, changes=(*basis.changes, *back.basis.changes)),
         brought_back=back.accounting,
     )
 
@@ -95,7 +92,7 @@ def assert_settled(head: Head, ready: list[Prepared]) -> None:
         PlanOutdatedError: One did; it would be lost.
     """
     for prepared in ready:
-        now = {part_name(part.path) for part in earlier_parts(head, prepared.arrival.name)}
+        now = {part_name(part) for part in earlier_parts(head, prepared.arrival.name)}
         if now - prepared.settled:
             message = "rows of the file came back from quarantine while it was processed again"
             raise PlanOutdatedError(message, where=prepared.arrival.key)
@@ -111,17 +108,11 @@ def run_of_parts(clock: Clock, run: Run, prepared: Prepared) -> Run | None:
 
 def _replaced(head: Head | None, name: ArrivalName) -> int:
     """Rows in live parts of other versions of the file."""
-    return sum(
-        part.rows
-        for part in parts_of(head)
-        if part.arrival is not None
-        and part.arrival.key_id == name.key_id
-        and part.arrival.version_id != name.version_id
-    )
+    return sum(part.rows for part in parts_of(head, {name.key_id}) if part.arrival.version_id != name.version_id)
 
 
 def _reapplied(
-    shop: Workshop, catalog: Catalog, job: Job, prepared: Prepared, parts: list[LiveFile], there: Head
+    shop: Workshop, catalog: Catalog, job: Job, prepared: Prepared, parts: list[Member], there: Head
 ) -> Reapplied:
     name = prepared.arrival.table
     corrected = {record_of(row): row for path in records_of(shop.processed, name, parts) for row in read_rows(path)}
@@ -134,10 +125,10 @@ def _reapplied(
     needless = list(corrected.values())
     if not rows:
         return Reapplied(None, [], needless)
-    files = tuple(LiveFile(file.path, file.rows, file.bytes) for file in prepared.staged.files)
+    files = prepared.staged.files
     now = replace(there, columns=_merged(there.columns, prepared.columns), files=(*there.files, *files))
     known = prepared.source or job.known
-    terms = Terms(now, others_of(catalog, name, now))
+    terms = Terms(now, others_of(catalog, name, lambda: now))
     counter = Counter(name, job.table, terms, known, shop.bench, shop.processed, shop.scratch)
     writing = writing_of(shop.processed, name, prepared.quarantine_stem or "")
     form = form_of(prepared.arrival.key, job.table, known, writing)

@@ -165,7 +165,10 @@ def _standing(desk: Desk, target: Target, ids: list[str]) -> dict[str, dict[str,
         return {}
     listed = _listed(desk, ids)
     try:
-        rows = standing_sql(files, records_of(desk.processed, target.name, parts_of(target.head)))
+        records = records_of(desk.processed, target.name, parts_of(target.head))
+        if desk.processed.seals is not None:
+            desk.processed.seals.assert_whole([*files, *records], str(target.name))
+        rows = standing_sql(files, records)
         names = ", ".join(f'"{column}"' for column in COLUMNS)
         found = desk.ask(
             f"SELECT {names} FROM ({rows}) WHERE id IN (SELECT id FROM read_parquet({literal(str(listed))}))"
@@ -223,7 +226,7 @@ def _waits(arrival: Arrival, arrivals: list[Arrival]) -> bool:
 def current_name(head: Head | None, arrival: Arrival) -> ArrivalName:
     """The arrival as the table knows it: the same content, as often as it was processed for what is live."""
     name = arrival.name
-    live = [file.arrival for file in (head.files if head else ()) if file.arrival is not None]
+    live = [member.arrival for file in (head.files if head else ()) for member in file.members]
     same = [there.generation for there in live if (there.key_id, there.version_id) == (name.key_id, name.version_id)]
     return ArrivalName(name.key_id, name.version_id, max([name.generation, *same]))
 

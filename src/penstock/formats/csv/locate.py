@@ -6,7 +6,7 @@ reads it; a quote later in a field is text. Records that are not well-formed are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -73,6 +73,70 @@ def locate_texts(file: BinaryIO, texts: Iterable[bytes]) -> Iterator[Located]:
                     yield Located(line + before, offset + at, text)
         line += len(lines) - 1 if len(end) == 1 else window.count(b"\n", 0, length)
         offset += length
+
+
+def locate_near(file: BinaryIO, wanted: Sequence[tuple[int, Sequence[bytes]]]) -> list[Located] | None:
+    """Find records that are written in one of several ways, each at an offset or shortly behind it, ascending.
+
+    Equal records are found one behind the other. Gives None unless all are found.
+    """
+    near = _Nearby(file)
+    taken: dict[tuple[bytes, ...], int] = {}
+    found = []
+    for offset, texts in wanted:
+        key = tuple(texts)
+        located = near.find(texts, offset, max(offset, taken.get(key, 0)))
+        if located is None:
+            return None
+        taken[key] = located.offset + 1
+        found.append(located)
+    return found
+
+
+class _Nearby:
+    """A window that moves through a file and counts lines."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._window, self._base = file, b"", 0
+        self._line, self._at = 1, 0
+
+    def find(self, texts: Sequence[bytes], offset: int, start: int) -> Located | None:
+        """The first record with one of the texts from `start` on; no later record is near a byte before `offset`."""
+        self._go_to(offset)
+        for reach in (_WINDOW, 2 * _CHUNK):
+            self._read_to(start + reach)
+            for text in texts:
+                at = self._whole_lines(text, start - self._base, start + reach - self._base)
+                if at >= 0:
+                    line = self._line + self._window.count(b"\n", self._at, at)
+                    return Located(line, self._base + at, text)
+        return None
+
+    def _go_to(self, offset: int) -> None:
+        while offset > self._base + len(self._window) and (more := self._file.read(_CHUNK)):
+            self._line += self._window.count(b"\n", self._at)
+            last = self._window[-1:]
+            self._base += len(self._window) - len(last)
+            self._window, self._at = last + more, len(last)
+        self._line += self._window.count(b"\n", self._at, offset - self._base)
+        self._at = offset - self._base
+
+    def _read_to(self, stop: int) -> None:
+        while self._base + len(self._window) < stop and (more := self._file.read(_CHUNK)):
+            done = max(0, self._at - 1)
+            self._window = self._window[done:] + more
+            self._base, self._at = self._base + done, self._at - done
+
+    def _whole_lines(self, text: bytes, start: int, stop: int) -> int:
+        """Where a text fills whole lines of the window; -1 where it does not."""
+        window, at = self._window, start
+        while (at := window.find(text, at, stop)) >= 0:
+            after = at + len(text)
+            starts = window[at - 1 : at] == b"\n" if at else not self._base
+            if starts and (after == len(window) or window.startswith((b"\n", b"\r\n"), after)):
+                return at
+            at += 1
+        return -1
 
 
 def _windows(file: BinaryIO, first: bytes, end: bytes, reach: int) -> Iterator[tuple[bytes, int]]:

@@ -27,7 +27,7 @@ from penstock.formats.csv.cells import is_total
 from penstock.formats.csv.dialect import UTF8, Dialect
 from penstock.formats.csv.fields import cut
 from penstock.formats.csv.lines import MAX_LINE_BYTES, byte_order_mark
-from penstock.formats.csv.survey import Scan
+from penstock.formats.csv.survey import LARGE_BYTES, Scan
 
 TAIL_BYTES, TAIL_LINES = 8_000, 6
 BLOCK_BYTES = 1 << 21
@@ -48,11 +48,13 @@ class Proof:
         plain: Whether it does.
         parallel: Whether it does even with several threads.
         why: Why the file is not plain; empty when it is.
+        fed: Whether the proof is still to be made, block by block, while the file is fed to the engine.
     """
 
     plain: bool
     parallel: bool
     why: str = ""
+    fed: bool = False
 
 
 def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
@@ -68,6 +70,8 @@ def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
                 return Proof(plain=False, parallel=False, why="a line before the header holds a quote")
         if _ends_in_totals(file, dialect):
             return Proof(plain=False, parallel=False, why="its last lines read like totals")
+        if scan.size >= LARGE_BYTES:
+            return Proof(plain=True, parallel=False, fed=True)
         level = _level(blocks(file, dialect.quote.encode(), scan), Patterns(dialect, width, pairs=scan.pairs > 0))
     if level == DAMAGED:
         why = "quotes, line ends or empty fields that the engine would misread, or a header that stands there again"
@@ -90,7 +94,7 @@ def unsuited(scan: Scan, dialect: Dialect, width: int) -> str:
         (dialect.trailing, "its records end in a delimiter"),
         (len(delimiter) > 1 or delimiter in " \r\n" or not delimiter.isascii(), "its delimiter is unusual"),
         (quote in {" ", delimiter} or not quote.isascii(), "its quote is unusual"),
-        (width > WIDEST_COUNTED, f"it has {width:,} columns"),
+        (width > WIDEST_COUNTED and scan.size < LARGE_BYTES, f"it has {width:,} columns"),
     )
     return next((why for found, why in special if found), "")
 

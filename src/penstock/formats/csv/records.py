@@ -153,7 +153,7 @@ class Records:
                 if record is not None:
                     yield record
             elif width != wanted and fields.pop():
-                yield _damaged(number, line, _width_words(wanted, wanted + 1))
+                yield _damaged(number, line, width_words(wanted, wanted + 1))
             else:
                 yield Record(fields, number, offset, length)
 
@@ -183,11 +183,11 @@ class Records:
         if found.damage:
             return _damaged(number, line, found.damage)
         if not self._fits(found):
-            return _damaged(number, line, _width_words((self._width or 0) + self._dialect.trailing, len(fields)))
+            return _damaged(number, line, width_words((self._width or 0) + self._dialect.trailing, len(fields)))
         if self._dialect.trailing and self._width is not None:
             *fields, last = fields
             if last:
-                return _damaged(number, line, _width_words(self._width, self._width + 1))
+                return _damaged(number, line, width_words(self._width, self._width + 1))
         self.seen.spaced += found.spaced
         if self._names and [fields[0].removeprefix(_MARK), *fields[1:]] == self._names:
             if len(fields) > 1:
@@ -271,7 +271,8 @@ def _damaged(number: int, line: Line, damage: str) -> Record:
     return Record([], number, line.offset, line.length, damage, line.text)
 
 
-def _width_words(wanted: int, found: int) -> str:
+def width_words(wanted: int, found: int) -> str:
+    """Why a record with `found` fields is none of a table with `wanted` columns."""
     return f"too {'few' if found < wanted else 'many'} fields: {wanted} expected, {found} found"
 
 

@@ -9,9 +9,12 @@ import codecs
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from penstock.formats.csv.dialect import UTF8
 from penstock.formats.csv.lines import byte_order_mark
 
 CHUNK_BYTES = 1 << 21
+LARGE_BYTES = 4_000_000
+"""From this size on a file is not looked at beforehand, but proven while the engine reads it."""
 _MARK, _REPLACEMENT = "\ufeff", "\ufffd"
 
 
@@ -33,6 +36,7 @@ class Scan:
         returns: Carriage returns without a line feed behind them.
         quotes: Which of `"` and `'` occur.
         doubtful: Whether a byte order mark within the text, or U+FFFD, occurs.
+        whole: Whether all of the file was looked at; else nothing unusual stands in its first part.
     """
 
     size: int
@@ -48,6 +52,7 @@ class Scan:
     returns: int = 0
     quotes: str = ""
     doubtful: bool = False
+    whole: bool = True
 
 
 @dataclass
@@ -65,8 +70,19 @@ class _Counts:
     ends_in_return: bool = False
 
 
+def glance(path: str) -> Scan:
+    """Look at the first part of a large file, or at all of one that is small or has anything unusual there."""
+    size = Path(path).stat().st_size
+    return _scan(path, size) if size >= LARGE_BYTES else scan(path)
+
+
 def scan(path: str) -> Scan:
     """Look at all bytes of a file once."""
+    return _scan(path)
+
+
+def _scan(path: str, size: int | None = None) -> Scan:
+    """Look at all bytes of a file, or, where its size is given, at the first ones unless they are unusual."""
     counts = _Counts()
     decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
     mark = b""
@@ -78,6 +94,9 @@ def scan(path: str) -> Scan:
                 counts.size = len(mark)
             decoder = _decoded(counts, chunk, decoder)
             _count(counts, chunk)
+            if size is not None and _is_usual(counts, mark):
+                quotes = "".join(sorted(counts.quotes))
+                return Scan(size, UTF8 if mark else "", blank=False, ascii=False, quotes=quotes, whole=False)
         if decoder is not None and decoder.getstate()[0]:
             counts.bad = (counts.feeds + 1, decoder.getstate()[0][0])
     _, encoding = byte_order_mark(mark)
@@ -97,6 +116,13 @@ def scan(path: str) -> Scan:
         "".join(sorted(counts.quotes)),
         counts.doubtful,
     )
+
+
+def _is_usual(counts: _Counts, mark: bytes) -> bool:
+    """Whether what was seen of a file is text in UTF-8 with line feeds, or with pairs, and nothing odd in it."""
+    lone = counts.back - counts.pairs - counts.ends_in_return
+    odd = counts.bad or counts.nul_line or counts.doubtful or counts.blank or lone or not counts.feeds
+    return not odd and mark in {b"", codecs.BOM_UTF8}
 
 
 def _decoded(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from itertools import accumulate
 
 from penstock.naming import TableName
 from penstock.state.sqlite.accounting import dumped, loaded
@@ -52,13 +53,13 @@ class Arrivals:
             )
             return True
 
-    def claim(self, table: TableName, limit: int) -> list[Arrival]:
+    def claim(self, table: TableName, limit: int, size: int | None = None) -> list[Arrival]:
         """Lease arrivals that wait, oldest first."""
         now, worker = self._database.clock.now(), self._database.worker
         with self._database.transaction() as sql:
             self._free(sql, table, now)
             waiting = sql.execute(
-                "SELECT sequence FROM arrivals WHERE \"table\"=? AND state='pending' AND not_before<=? "
+                "SELECT sequence, size FROM arrivals WHERE \"table\"=? AND state='pending' AND not_before<=? "
                 "ORDER BY sequence LIMIT ?",
                 (str(table), now, limit),
             ).fetchall()
@@ -68,7 +69,7 @@ class Arrivals:
                     "WHERE sequence=? RETURNING *",
                     (uuid.uuid4().hex[:8], worker, now + LEASE_SECONDS, row["sequence"]),
                 ).fetchone()
-                for row in waiting
+                for row in _within(waiting, size)
             ]
         return [_arrival(row) for row in claimed]
 
@@ -137,7 +138,9 @@ class Arrivals:
         if states:
             where.append(f"state IN ({', '.join('?' * len(states))})")
             values += states
-        rows = self._database.rows(f"SELECT * FROM arrivals WHERE {' AND '.join(where)} ORDER BY sequence", *values)
+        rows = self._database.whole_rows(
+            "arrivals", f"SELECT * FROM arrivals WHERE {' AND '.join(where)} ORDER BY sequence", *values
+        )
         return [_arrival(row) for row in rows]
 
     def requeue(self, arrival: Arrival, generation: int) -> None:
@@ -158,6 +161,54 @@ class Arrivals:
                 (stem, arrival.sequence, arrival.generation, arrival.state, arrival.quarantine_stem),
             )
             return changed.rowcount == 1
+
+    def settle(self, arrival: Arrival) -> None:
+        """Record an arrival, or what is known of it, as finished: its rows are in the table; for upkeep."""
+        values = (
+            *(arrival.version, arrival.generation, arrival.size, arrival.modified_ns, arrival.mark),
+            *(arrival.finished_at, arrival.run, dumped(arrival.accounting), arrival.quarantine_stem),
+        )
+        with self._database.transaction() as sql:
+            if arrival.sequence:
+                sql.execute(
+                    "UPDATE arrivals SET state='finished', worker='', reason=NULL, version=?, generation=?, size=?, "
+                    "modified_ns=?, mark=?, finished_at=?, run=?, accounting=?, quarantine_stem=? WHERE sequence=?",
+                    (*values, arrival.sequence),
+                )
+            else:
+                sql.execute(
+                    "INSERT INTO arrivals (version, generation, size, modified_ns, mark, finished_at, run, accounting, "
+                    'quarantine_stem, state, "table", key, recorded_at) '
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'finished', ?, ?, ?)",
+                    (*values, str(arrival.table), arrival.key, arrival.recorded_at),
+                )
+
+    def supersede(self, arrival: Arrival) -> None:
+        """Note that a newer version took an arrival's place; for upkeep."""
+        with self._database.transaction() as sql:
+            sql.execute("UPDATE arrivals SET state='superseded' WHERE sequence=?", (arrival.sequence,))
+
+    def free(self) -> int:
+        """Make arrivals and leases of dead workers free; gives the number of arrivals that wait again; for upkeep."""
+        with self._database.transaction() as sql:
+            holders = sql.execute("SELECT worker FROM arrivals WHERE state='working' UNION SELECT worker FROM leases")
+            dead = [row["worker"] for row in holders.fetchall() if row["worker"] and self._database.dead(row["worker"])]
+            marks = ", ".join("?" * len(dead))
+            sql.execute(f"UPDATE leases SET worker='', until=0 WHERE worker IN ({marks})", dead)
+            freed = sql.execute(
+                "UPDATE arrivals SET state='pending', attempt='', worker='' "
+                f"WHERE state='working' AND worker IN ({marks})",
+                dead,
+            )
+            return freed.rowcount
+
+
+def _within(rows: list[sqlite3.Row], size: int | None) -> list[sqlite3.Row]:
+    """The first rows whose sizes together do not go over `size`; at least one."""
+    if size is None:
+        return rows
+    sums = accumulate(row["size"] for row in rows)
+    return [row for at, (row, total) in enumerate(zip(rows, sums, strict=True)) if total <= size or at == 0]
 
 
 def _arrival(row: sqlite3.Row) -> Arrival:

@@ -47,8 +47,11 @@ class Checks:
         wanted = {'"table"=?': str(table) if table is not None else None, "run=?": run}
         given = {condition: value for condition, value in wanted.items() if value is not None}
         where = " AND ".join(given) or "true"
-        rows = self._database.rows(
-            f"SELECT * FROM checks WHERE {where} ORDER BY at DESC, run DESC, rowid LIMIT ?", *given.values(), limit
+        rows = self._database.whole_rows(
+            "checks",
+            f"SELECT * FROM checks WHERE {where} ORDER BY at DESC, run DESC, rowid LIMIT ?",
+            *given.values(),
+            limit,
         )
         return [
             CheckOutcome(

@@ -14,18 +14,20 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from penstock import faults
 from penstock.clock import Clock
-from penstock.errors import StateError
+from penstock.errors import DamagedStateError, StateError
+from penstock.state.sqlite import sums
+from penstock.state.sqlite.health import Health, faults_of
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 BUSY_SECONDS = 60.0
 
-_SCHEMA = """
+FIRST_SCHEMA = """
 CREATE TABLE arrivals (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     "table" TEXT NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL, generation INTEGER NOT NULL DEFAULT 0,
@@ -60,8 +62,18 @@ CREATE TABLE checks (
 );
 CREATE INDEX checks_by_table ON checks ("table", at);
 """,
+    3: """
+ALTER TABLE heads ADD COLUMN last_column_id INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE heads ADD COLUMN displaced TEXT NOT NULL DEFAULT '';
+ALTER TABLE heads ADD COLUMN specs TEXT NOT NULL DEFAULT '[[0]]';
+ALTER TABLE live_files ADD COLUMN packed TEXT NOT NULL DEFAULT '';
+ALTER TABLE live_files ADD COLUMN partition TEXT NOT NULL DEFAULT '';
+DELETE FROM heads;
+DELETE FROM live_files;
+""",
 }
-"""What each version of the schema adds to the one before it."""
+"""What each version of the schema adds to the one before it; version 4 adds what `sums.statements` says."""
+SUMS = 4
 
 
 class Database:
@@ -72,23 +84,34 @@ class Database:
         self._folder = folder
         self._lock = threading.RLock()
         self._worker: str | None = None
-        self._closed = False
+        self._closed = self._within = False
         self._worker_file: Any = None
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "state.db"
+        self._health = health = Health(file)
         try:
             self._connection = sqlite3.connect(
-                file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                file,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=faults.Connection,
             )
             self._connection.row_factory = sqlite3.Row
-            self._write_ahead()
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._migrate()
+            sums.install(self._connection)
+            with health.watched():
+                health.assert_sound(self._connection)
+                self._write_ahead()
+                self._connection.execute("PRAGMA synchronous=NORMAL")
+                self._migrate()
+        except DamagedStateError:
+            self._connection.close()
+            raise
         except sqlite3.Error as error:
             raise StateError(
                 f"the state store cannot be used: {error}",
                 where=str(file),
-                hint="move it away: the tables are the truth, and files that are in them are not read in twice",
+                hint="the lake's folder must be writable and on a disk with space left",
             ) from error
 
     def _write_ahead(self) -> None:
@@ -108,9 +131,9 @@ class Database:
         if self._version() < SCHEMA_VERSION:
             with self.transaction() as sql:
                 found = self._version()
-                scripts = [_SCHEMA] if found == 0 else []
+                scripts = [FIRST_SCHEMA] if found == 0 else []
                 scripts += [change for version, change in sorted(_CHANGES.items()) if version > found]
-                for statement in ";".join(scripts).split(";"):
+                for statement in (*";".join(scripts).split(";"), *(sums.statements() if found < SUMS else ())):
                     sql.execute(statement)
                 sql.execute(f"PRAGMA user_version={max(found, SCHEMA_VERSION)}")
         if self._version() > SCHEMA_VERSION:
@@ -124,34 +147,62 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, alone: readers see the state before or after. Inside another transaction, part of it."""
         with self._lock:
-            if self._connection.in_transaction:
+            if self._within:
                 yield self._connection
                 return
-            faults.reach("state.begin")
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                faults.reach("state.commit")
-                self._connection.execute("COMMIT")
-            except BaseException:
+            with self._health.watched():
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._within = True
+                try:
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    self._roll_back()
+                    raise
+                finally:
+                    self._within = False
+
+    def _roll_back(self) -> None:
+        """Undo what is open; after some errors SQLite has done so by itself, and the error that led here says more."""
+        if self._connection.in_transaction:
+            with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-                raise
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Read, outside any transaction of its own."""
-        with self._lock:
+        with self._lock, self._health.watched():
             return self._connection.execute(sql, values).fetchall()
+
+    def whole_rows(self, table: str, sql: str, *values: Any) -> list[sqlite3.Row]:
+        """Read whole rows of a table, and make sure that they are as they were written."""
+        rows = self.rows(sql, *values)
+        sums.assert_sound(rows, table, str(self._health.file))
+        return rows
+
+    @property
+    def file(self) -> Path:
+        """Where the store stands."""
+        return self._health.file
+
+    def faults(self) -> list[str]:
+        """Everything that is wrong with the store's file; reads all of it."""
+        with self._lock, self._health.watched():
+            return faults_of(self._connection)
 
     @property
     def worker(self) -> str:
         """This worker's name; the first use takes its lock."""
         with self._lock:
             if self._worker is None:
-                self._worker = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+                name = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
                 folder = self._folder / "workers"
+                faults.reach("state.worker")
                 folder.mkdir(exist_ok=True)
-                self._worker_file = (folder / self._worker).open("w")
-                fcntl.flock(self._worker_file, fcntl.LOCK_EX)
+                with ExitStack() as undo:
+                    file = undo.enter_context((folder / name).open("w"))
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    undo.pop_all()
+                self._worker, self._worker_file = name, file  # a name without its lock would count as dead
             return self._worker
 
     def dead(self, worker: str) -> bool:
@@ -173,16 +224,29 @@ class Database:
             if self._closed:
                 return
             self._closed = True
-            if self._worker is not None:
-                with self.transaction() as sql:
-                    sql.execute(
-                        "UPDATE arrivals SET state='pending', attempt='', worker='', attempts=attempts-1 "
-                        "WHERE worker=? AND state='working'",
-                        (self._worker,),
-                    )
-                    sql.execute("UPDATE leases SET worker='', until=0 WHERE worker=?", (self._worker,))
-            self._connection.close()
-            if self._worker_file is not None:
+            try:
+                with suppress(sqlite3.Error):  # what cannot be given back is free as soon as the lock is
+                    self._give_back()
+                self._connection.close()
+                with suppress(OSError):  # what is not noted is looked through when it is opened next
+                    self._health.remember()
+            finally:
+                self._unlock()
+
+    def _give_back(self) -> None:
+        if self._worker is None:
+            return
+        with self.transaction() as sql:
+            sql.execute(
+                "UPDATE arrivals SET state='pending', attempt='', worker='', attempts=attempts-1 "
+                "WHERE worker=? AND state='working'",
+                (self._worker,),
+            )
+            sql.execute("UPDATE leases SET worker='', until=0 WHERE worker=?", (self._worker,))
+
+    def _unlock(self) -> None:
+        if self._worker_file is not None:
+            with self._worker_file, suppress(OSError):
+                faults.reach("state.worker")
                 (self._folder / "workers" / str(self._worker)).unlink(missing_ok=True)
-                self._worker_file.close()
-                self._worker_file = None
+            self._worker_file = None

@@ -23,7 +23,10 @@ class Leases:
             if not free:
                 return None
             token = 1 if row is None else row["token"] + 1
-            sql.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (name, worker, token, now + LEASE_SECONDS))
+            sql.execute(
+                "INSERT OR REPLACE INTO leases (name, worker, token, until) VALUES (?, ?, ?, ?)",
+                (name, worker, token, now + LEASE_SECONDS),
+            )
         return Lease(name, worker, token)
 
     def held(self, lease: Lease) -> bool:

@@ -9,6 +9,8 @@ from penstock.state.sqlite.accounting import dumped, loaded
 from penstock.state.sqlite.database import Database
 from penstock.state.store import Run
 
+_COLUMNS = 'run, "table", state, accounting, started, duration_ms, arrivals, snapshot, error'
+
 
 class Runs:
     """The ledger; keeps the contract of `Runs`."""
@@ -20,7 +22,7 @@ class Runs:
         """Keep a run."""
         with self._database.transaction() as sql:
             sql.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO runs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run.run,
                     str(run.table),
@@ -37,7 +39,8 @@ class Runs:
     def list(self, table: TableName | None = None, limit: int = 100) -> list[Run]:
         """Newest first."""
         where = '"table"=?' if table is not None else "?=''"
-        rows = self._database.rows(
+        rows = self._database.whole_rows(
+            "runs",
             f"SELECT * FROM runs WHERE {where} ORDER BY started DESC, rowid DESC LIMIT ?",
             str(table) if table is not None else "",
             limit,

@@ -13,6 +13,7 @@ from penstock.state.sqlite.database import Database
 from penstock.state.sqlite.heads import Heads
 from penstock.state.sqlite.leases import Leases
 from penstock.state.sqlite.runs import Runs
+from penstock.state.sqlite.salvage import salvage
 
 
 class SqliteState:
@@ -35,6 +36,20 @@ class SqliteState:
     def worker(self) -> str:
         """This process's name among the workers."""
         return self._database.worker
+
+    @property
+    def file(self) -> Path:
+        """Where the store stands."""
+        return self._database.file
+
+    def take_over(self, file: Path) -> dict[str, int]:
+        """Take rows that are as they were written out of another, damaged store; gives how many, by table."""
+        with self._database.transaction() as sql:
+            return salvage(sql, file)
+
+    def faults(self) -> list[str]:
+        """Everything that is wrong with the store's file; nothing when it is sound. Reads all of it."""
+        return self._database.faults()
 
     @contextmanager
     def together(self) -> Iterator[None]:

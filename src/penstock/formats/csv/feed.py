@@ -1,0 +1,294 @@
+"""Feeding a large CSV file to the engine: blocks of whole records, each proven before it becomes rows.
+
+The engine's own reader is quick, but wrong in silence where a file is not plain (see `proof`), and may not use several
+threads where a quoted field holds a line end. So large files are cut into blocks here, and each block is parsed by
+Arrow's reader, which takes every record on its own and hands over those of another width. What Arrow would pass over is
+looked at before, by searches that run at memory speed: that quotes stand only around fields, that line ends are all of
+one kind, that nothing but UTF-8 without oddities is there.
+
+A quote is well placed when the text between a closing quote and the next opening one is empty (two quotes are one, as
+text), or starts behind a field and ends before one; so the pieces that lie between quotes, every second of which lies
+outside them, tell whether all quotes of a block are. A block that ends within a quoted field has an odd number of
+quotes.
+
+The file is read once. Whatever is doubtful anywhere in it ends the reading with `DamagedFileError`: the file is then
+read record by record as a whole. What was read up to there is of no use.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from penstock.errors import DamagedFileError
+from penstock.formats.csv.dialect import UTF8, Dialect
+from penstock.formats.csv.fields import cut
+from penstock.formats.csv.lines import MAX_LINE_BYTES, block_lines, byte_order_mark
+from penstock.formats.csv.proof import FEWEST_TELLING, Patterns, record_end
+from penstock.formats.csv.records import MAX_QUOTED_BYTES, MAX_QUOTED_LINES, Records, width_words
+from penstock.formats.spill import CELL
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_BYTES = 1 << 20
+ORDINAL = "__penstock_n"
+NEAR = "__penstock_near"
+_ODDITIES = ("\ufeff".encode(), "\ufffd".encode())
+
+
+class Refused(NamedTuple):
+    """A record that has not as many fields as the file has columns: its byte offset, why, and its text."""
+
+    offset: int
+    reason: str
+    raw: str
+
+
+class Feed:
+    """The records of a file as text, on their way to the engine; for one reading.
+
+    Attributes:
+        rows: Records that were handed over so far.
+        refused: Records that were not, in file order.
+        error: What ended the reading early, since the engine only passes its words on.
+    """
+
+    def __init__(self, path: str, dialect: Dialect, width: int, *, ordered: bool = False) -> None:
+        """Read the file at `path`; with the ordinal of each record, from 1, if they are to be `ordered`."""
+        self.rows = 0
+        self.refused: list[Refused] = []
+        self.error: Exception | None = None
+        self._path, self._dialect, self._width, self._ordered = path, dialect, width, ordered
+        self._quote, self._delimiter = dialect.quote.encode(), dialect.delimiter.encode()
+        self._patterns = Patterns(dialect, width, pairs=False)
+        self._end = b"\n"
+
+    def stream(self) -> Any:
+        """The records as an Arrow stream, which can be taken once.
+
+        Its columns are `__penstock_r0` and so on, `NEAR` with a byte offset that is at most the record's own and close
+        to it, and `ORDINAL` if asked for.
+        """
+        import pyarrow as pa
+
+        names = [f"{CELL}{at}" for at in range(self._width)]
+        numbers = [NEAR, ORDINAL] if self._ordered else [NEAR]
+        schema = pa.schema([*((name, pa.string()) for name in names), *((name, pa.int64()) for name in numbers)])
+        return pa.RecordBatchReader.from_batches(schema, self._kept(schema, names)).__arrow_c_stream__()
+
+    def _kept(self, schema: pa.Schema, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """All batches; keeps the error that ends them."""
+        try:
+            with Path(self._path).open("rb") as file:
+                parser = _Parser(self._dialect, names)
+                for offset, block, pieces in self._blocks(file):
+                    self._prove(block, pieces)
+                    near = offset
+                    for batch in self._parsed(parser, block, offset):
+                        numbered, near = self._numbered(batch, schema, near)
+                        yield numbered
+                        self.rows += batch.num_rows
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _blocks(self, file: BinaryIO) -> Iterator[tuple[int, bytes, list[bytes]]]:
+        """Parts of the file that are whole records, with their offsets and the pieces that lie between quotes."""
+        offset = self._start(file)
+        rest = b""
+        while chunk := file.read(BLOCK_BYTES):
+            text = rest + chunk if rest else chunk
+            end = text.rfind(b"\n") + 1
+            pieces = self._pieces(text[:end])
+            if len(pieces) % 2 == 0:
+                end = record_end(text, self._quote)
+                pieces = self._pieces(text[:end])
+            if end:
+                yield offset, text[:end], pieces
+            elif len(text) > MAX_LINE_BYTES:
+                raise DamagedFileError(f"the record at byte {offset} is longer than {MAX_LINE_BYTES:,} bytes")
+            offset, rest = offset + end, text[end:]
+        if rest:
+            last = rest + self._end
+            yield offset, last, self._pieces(last)
+
+    def _start(self, file: BinaryIO) -> int:
+        """Go to the first record behind the header; gives its offset."""
+        mark, _ = byte_order_mark(file.read(4))
+        file.seek(len(mark))
+        for _ in range(self._dialect.skip):
+            file.readline(MAX_LINE_BYTES)
+        start = file.tell()
+        first = file.readline(MAX_LINE_BYTES)
+        self._end = b"\r\n" if first.endswith(b"\r\n") else b"\n"
+        if not self._dialect.header:
+            file.seek(start)
+            return start
+        found = cut(first.removesuffix(self._end).decode("utf-8", "replace"), self._dialect)
+        if found.damage or found.stray or found.spaced or len(found.fields) != self._width:
+            raise DamagedFileError("the header is not well formed")
+        self._patterns = Patterns(self._dialect, self._width, pairs=self._end == b"\r\n")
+        self._patterns.take_header(first if first.endswith(b"\n") else first + self._end)
+        return file.tell()
+
+    def _pieces(self, block: bytes) -> list[bytes]:
+        return block.split(self._quote) if self._quote else [block]
+
+    def _prove(self, block: bytes, pieces: list[bytes]) -> None:
+        """Make sure that Arrow reads a block exactly.
+
+        Raises:
+            DamagedFileError: It may not.
+        """
+        after = {piece[:1] for piece in pieces[2::2]} - {b"", self._delimiter, self._end[:1]}
+        before = {piece[-1:] for piece in pieces[:-1:2]} - {b"", self._delimiter, b"\n"}
+        if after or before or len(pieces) % 2 == 0:
+            raise DamagedFileError("there is a quote within a field, or text behind a closing quote")
+        if self._end != b"\n" or b"\r" in block:
+            outside = b'"'.join(pieces[::2])
+            pairs = outside.count(b"\n") if self._end != b"\n" else 0
+            if outside.count(b"\r") != pairs or (pairs and outside.count(b"\r\n") != pairs):
+                raise DamagedFileError("it mixes line ends of several kinds")
+        if b"\0" in block or (not block.isascii() and not _is_ordinary(block)):
+            raise DamagedFileError(
+                "it holds bytes that are no UTF-8, NUL bytes, or characters that stand for lost ones"
+            )
+        if self._patterns.repeats_header(block):
+            raise DamagedFileError("the header stands in it again")
+        if len(block) > MAX_LINE_BYTES and max(map(len, block.split(b"\n"))) > MAX_LINE_BYTES:
+            raise DamagedFileError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
+        self._prove_quoted_lines(pieces)
+
+    def _prove_quoted_lines(self, pieces: list[bytes]) -> None:
+        """Make sure that no quoted value of several lines looks like records that a stray quote has swallowed."""
+        for at in [2 * place + 1 for place, piece in enumerate(pieces[1::2]) if b"\n" in piece]:
+            value = _whole_value(pieces, at)
+            inner = value.split(b"\n")[1:-1]
+            long = len(value) > MAX_QUOTED_BYTES // 2 or len(inner) > MAX_QUOTED_LINES // 2
+            telling = self._width >= FEWEST_TELLING
+            if long or (telling and any(line.count(self._delimiter) == self._width - 1 for line in inner)):
+                raise DamagedFileError("a quoted value holds lines that look like records")
+
+    def _parsed(self, parser: _Parser, block: bytes, offset: int) -> list[pa.RecordBatch]:
+        """A block's records of the right width; the others are refused."""
+        at = 0
+        batches, ragged = parser.parse(block)
+        for text, width in ragged:
+            raw = text.encode()
+            at = _position(block, raw, at, self._quote, self._end)
+            self.refused.append(Refused(offset + at, self._reason(raw, width), text))
+            at += len(raw)
+        return batches
+
+    def _reason(self, raw: bytes, width: int) -> str:
+        """Why a record is refused.
+
+        Raises:
+            DamagedFileError: It may be several records, one of which has a quote too many.
+        """
+        if b"\n" not in raw:
+            return width_words(self._width, width)
+        records = list(Records(block_lines(raw, UTF8, 0), self._dialect, self._width))
+        if len(records) != 1 or not records[0].damage:
+            raise DamagedFileError("a quoted value holds lines that look like records")
+        return records[0].damage
+
+    def _numbered(self, batch: pa.RecordBatch, schema: pa.Schema, offset: int) -> tuple[pa.RecordBatch, int]:
+        """Add the columns that say where a record stands; gives what the next record is at or behind, too."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        count = batch.num_rows
+        near = pc.add(pc.multiply(_upto(count + 1), self._width), offset)
+        for column in batch.columns:  # the texts before a record are before it, and at least a byte follows on each
+            lengths = column.buffers()[1]
+            near = pc.add(near, pa.Array.from_buffers(pa.int32(), count + 1, [None, lengths], offset=column.offset))
+        ordinals = [pc.add(_upto(count), self.rows + 1)] if self._ordered else []
+        numbered = pa.RecordBatch.from_arrays([*batch.columns, near[:count], *ordinals], schema=schema)
+        return numbered, near[count].as_py()
+
+
+class _Parser:
+    """Arrow's reader, set to take records exactly as they stand."""
+
+    def __init__(self, dialect: Dialect, names: list[str]) -> None:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        self._ragged: list[tuple[str, int]] = []
+        self._names = names
+        self._parsing = csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            newlines_in_values=True,
+            ignore_empty_lines=len(names) > 1,
+            invalid_row_handler=self._refuse,
+        )
+        self._converting = csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=True,
+            null_values=["", *dialect.nulls],
+            check_utf8=False,
+        )
+
+    def _refuse(self, row: Any) -> str:
+        self._ragged.append((row.text, row.actual_columns))
+        return "skip"
+
+    def parse(self, block: bytes) -> tuple[list[pa.RecordBatch], list[tuple[str, int]]]:
+        """The records of a block; and the text and the number of fields of those that are ragged."""
+        import pyarrow as pa
+        from pyarrow import csv
+
+        self._ragged = []
+        reading = csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=self._names)
+        found = csv.read_csv(pa.BufferReader(block), reading, self._parsing, self._converting)
+        return found.to_batches(), self._ragged
+
+
+@lru_cache(maxsize=8)
+def _upto(count: int) -> pa.Array:
+    """The integers from 0 up to `count`."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(array("q", range(count)))])
+
+
+def _is_ordinary(block: bytes) -> bool:
+    """Whether a block is UTF-8 throughout, and holds no byte order mark and no U+FFFD."""
+    import pyarrow as pa
+
+    if b"\xef" in block and any(oddity in block for oddity in _ODDITIES):
+        return False
+    ends = pa.py_buffer(array("q", (0, len(block))))
+    try:
+        pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(block)]).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _whole_value(pieces: Sequence[bytes], at: int) -> bytes:
+    """The quoted value that a piece is part of: pieces that are quoted and have nothing between them are one."""
+    first, last = at, at
+    while first > 2 and not pieces[first - 1]:  # noqa: PLR2004 - before the first quote stands no value
+        first -= 2
+    while last + 2 < len(pieces) and not pieces[last + 1]:
+        last += 2
+    return b'"'.join(pieces[first : last + 1 : 2])
+
+
+def _position(block: bytes, raw: bytes, start: int, quote: bytes, end: bytes) -> int:
+    """Where a record stands in a block, at `start`, which is outside quotes, or behind it."""
+    at, counted, inside = start, start, 0
+    while (at := block.find(raw, at)) >= 0:
+        inside += block.count(quote, counted, at) if quote else 0
+        counted = at
+        if inside % 2 == 0 and (not at or block[at - 1] == ord("\n")) and block.startswith(end, at + len(raw)):
+            return at
+        at += 1
+    raise DamagedFileError("a record that was refused cannot be found again")

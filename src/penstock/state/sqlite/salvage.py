@@ -1,0 +1,36 @@
+"""Taking out of a damaged store what can still be read and is as it was written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from penstock.state.sqlite import sums
+
+KEPT = ("arrivals", "runs", "checks")
+"""Tables of which rows are worth keeping: leases end, and heads are read again."""
+
+
+def salvage(into: sqlite3.Connection, file: Path) -> dict[str, int]:
+    """Copy sound rows of a damaged store into another, where they are not known; gives how many, by table."""
+    found: dict[str, int] = {}
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as damaged:
+        for table in KEPT:
+            columns = sums.SUMMED[table]
+            listed, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("?" * len(columns))
+            insert = f"INSERT OR IGNORE INTO {table} ({listed}) VALUES ({marks})"
+            found[table] = sum(into.execute(insert, row).rowcount for row in _sound(damaged, table, listed))
+    return found
+
+
+def _sound(damaged: sqlite3.Connection, table: str, listed: str) -> Iterator[tuple[Any, ...]]:
+    """Rows, up to where the file cannot be read."""
+    try:
+        for row in damaged.execute(f"SELECT {sums.COLUMN}, {listed} FROM {table} ORDER BY rowid"):
+            if row[0] == sums.sum_of(*row[1:]):
+                yield tuple(row[1:])
+    except (sqlite3.Error, UnicodeDecodeError):
+        return

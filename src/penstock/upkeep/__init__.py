@@ -1,0 +1,1 @@
+"""Upkeep: a lake is looked through, mended and kept small."""
