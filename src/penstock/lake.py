@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,8 +16,8 @@ from penstock.errors import DeclarationError, Problem, StateError, TableNotFound
 from penstock.naming import TableName, did_you_mean
 from penstock.runs import Journal
 from penstock.signals import Signals
-from penstock.state import Head, Heads, SqliteState
-from penstock.state.known import Declared, KnownText
+from penstock.state import Heads, NoHeads, SqliteState
+from penstock.state.known import Declared, KnownText, LazyTables
 from penstock.storage import LocalZone, Seals
 from penstock.tables import LocalCatalog
 from penstock.tables.history import LocalHistory
@@ -109,7 +109,7 @@ class Lake:
     @property
     def declared(self) -> Mapping[TableName, Table]:
         """Declared tables by name; what is declared of them is looked at on demand."""
-        return _Tables(self._declared.tables, lambda: self.declaration.tables)
+        return LazyTables(self._declared.tables, lambda: self.declaration.tables)
 
     @property
     def tables(self) -> list[str]:
@@ -380,27 +380,6 @@ class Lake:
         return f"<Lake {self.name} in {self.folder}>"
 
 
-class _Tables(Mapping[TableName, "Table"]):
-    """The declared tables of a lake: their names are known, the rest is looked up when one is taken."""
-
-    def __init__(self, names: Iterable[str], look_up: Callable[[], Mapping[str, Table]]) -> None:
-        self._spelled = {TableName.parse(name): name for name in names}
-        self._look_up = look_up
-
-    def __getitem__(self, name: TableName) -> Table:
-        spelled = self._spelled[name]
-        return self._look_up()[spelled]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._spelled
-
-    def __iter__(self) -> Iterator[TableName]:
-        return iter(self._spelled)
-
-    def __len__(self) -> int:
-        return len(self._spelled)
-
-
 def _bytes_of(file: Path) -> bytes | None:
     """The file's bytes; None where reading says why it cannot be read."""
     try:
@@ -421,14 +400,3 @@ def preview_columns(folder: Path, examined: Examined) -> Previewer:
     processed = folder / examined.zones.processed
     catalog = LocalCatalog(processed, NoHeads(), Seals(processed, keeps=False))
     return Previewer(catalog, LocalZone(folder / examined.zones.raw), examined.tables)
-
-
-class NoHeads:
-    """A cache of heads that keeps nothing."""
-
-    def get(self, _table: TableName, _pointer: str) -> Head | None:
-        """Nothing is kept."""
-        return None
-
-    def put(self, _head: Head) -> None:
-        """Nothing is kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,7 @@ import duckdb
 from penstock.naming import ArrivalName, literal
 from penstock.state import Head
 from penstock.state.store import Column
-from penstock.tables import DataFile, scan_sql
+from penstock.tables import Catalog, DataFile, Evolution, scan_sql
 
 
 def arrival(key: str, content: str = "1", generation: int = 0) -> ArrivalName:
@@ -28,6 +29,13 @@ def write_file(folder: Path, stem: str, select: str, columns: tuple[Column, ...]
         copy = f"COPY (SELECT {cells} FROM ({select})) TO {literal(str(path))} (FORMAT parquet, FIELD_IDS {{{ids}}})"
         ((count,),) = connection.execute(copy).fetchall()
     return DataFile(str(path), count, path.stat().st_size)
+
+
+def add_columns(
+    catalog: Catalog, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str] | None = None
+) -> Head:
+    """Add columns to a table, or give those that are there their wider type."""
+    return catalog.evolve(base, Evolution(tuple(columns), properties=properties or {}))
 
 
 def rows(head: Head) -> list[tuple[object, ...]]:

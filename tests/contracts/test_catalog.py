@@ -17,7 +17,7 @@ from penstock.state import Head
 from penstock.state.store import Column
 from penstock.tables import HISTORY, Catalog, Change, DataFile, Evolution, evolved_columns
 from tests.contracts.conftest import Catalogs
-from tests.contracts.parquet import arrival, rows, write_file
+from tests.contracts.parquet import add_columns, arrival, rows, write_file
 
 T = TableName.parse("t")
 COLUMNS = [("id", "BIGINT"), ("name", "VARCHAR")]
@@ -122,7 +122,7 @@ def test_a_stale_base_changes_nothing(catalogs: Catalogs, tmp_path: Path) -> Non
         with pytest.raises(CommitConflictError):
             add(catalog, base, files[1])
         with pytest.raises(PlanOutdatedError):
-            catalog.add_columns(base, [("extra", "DATE")], {})
+            add_columns(catalog, base, [("extra", "DATE")], {})
         assert catalog.head(T) == head
 
 
@@ -144,7 +144,7 @@ def test_the_cache_may_be_lost(catalogs: Catalogs, tmp_path: Path) -> None:
 def test_columns_are_added(catalog: Catalog, tmp_path: Path) -> None:
     """New columns get new ids and are null in older files; properties are set in the same step."""
     base = add(catalog, made(catalog), data(tmp_path, made_columns(), "a", "SELECT 1 AS id, 'x' AS name"))
-    head = catalog.add_columns(base, [("price", "DECIMAL(12,2)"), ("when", "DATE")], {"note": "é"})
+    head = add_columns(catalog, base, [("price", "DECIMAL(12,2)"), ("when", "DATE")], {"note": "é"})
     assert head.columns[2:] == (Column(3, "price", "DECIMAL(12,2)"), Column(4, "when", "DATE"))
     assert rows(head) == [(1, "x", None, None)]
     head = add(catalog, head, data(tmp_path, head, "b", 'SELECT 2 AS id, NULL AS name, 1.5 AS price, NULL AS "when"'))

@@ -343,10 +343,6 @@ class Wrapped:
         """Pass on."""
         return self.catalog.repartition(base, partition)
 
-    def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
-        """Pass on."""
-        return self.catalog.add_columns(base, columns, properties)
-
     def commit(self, change: Change) -> Head:
         """Pass on."""
         self.commits += 1

@@ -15,7 +15,7 @@ from penstock.state import Head
 from penstock.state.store import Column
 from penstock.tables import Catalog, Change, DataFile, field_ids_sql, planned_columns, widened_type
 from tests.contracts.conftest import Catalogs
-from tests.contracts.parquet import arrival, rows
+from tests.contracts.parquet import add_columns, arrival, rows
 
 T = TableName.parse("t")
 ADDRESS = "STRUCT(street VARCHAR, zip BIGINT)"
@@ -96,7 +96,7 @@ def test_a_struct_gets_fields(catalog: Catalog, head: Head, tmp_path: Path) -> N
         ("new", "STRUCT(a STRUCT(b BIGINT[]))"),
     ]
     planned = planned_columns(wanted, head.columns)
-    grown = catalog.add_columns(head, [(column.name, column.type) for column in planned], {})
+    grown = add_columns(catalog, head, [(column.name, column.type) for column in planned], {})
     assert grown.columns[1:] == planned
     assert planned[0].type == "STRUCT(street VARCHAR, zip BIGINT, geo STRUCT(lat DOUBLE, lon DOUBLE))"
     assert planned[0].nested[:2] == head.columns[1].nested
@@ -130,7 +130,7 @@ def test_nested_numbers_grow(catalog: Catalog, tmp_path: Path) -> None:
     base = catalog.create(T, [("s", "STRUCT(n INTEGER, f FLOAT)")], {})
     base = add(catalog, base, write(tmp_path / "data", base.columns, "a", "SELECT {'n': 1, 'f': 1.5} AS s"))
     planned = planned_columns([("s", "STRUCT(n BIGINT, f DOUBLE)")], base.columns)
-    head = catalog.add_columns(base, [(column.name, column.type) for column in planned], {})
+    head = add_columns(catalog, base, [(column.name, column.type) for column in planned], {})
     assert head.columns == planned
     assert planned[0].nested == base.columns[0].nested
     assert rows(head) == [({"n": 1, "f": 1.5},)]
@@ -140,7 +140,7 @@ def test_widening_a_stale_table_changes_nothing(catalog: Catalog, head: Head, tm
     """As for new columns: a table that has moved on is planned against anew."""
     last = add(catalog, head, write(tmp_path / "data", head.columns, "b", FIRST))
     with pytest.raises(PlanOutdatedError):
-        catalog.add_columns(head, [("address", "STRUCT(street VARCHAR, zip BIGINT, x BIGINT)")], {})
+        add_columns(catalog, head, [("address", "STRUCT(street VARCHAR, zip BIGINT, x BIGINT)")], {})
     now = catalog.head(T)
     assert now is not None
     assert (now.pointer, now.columns) == (last.pointer, head.columns)
@@ -150,7 +150,7 @@ def test_names_with_dots(catalog: Catalog, tmp_path: Path) -> None:
     """Columns and fields may have any name, also when they come later."""
     base = catalog.create(T, [("a", 'STRUCT("x.y" BIGINT)')], {})
     wanted = [("a", 'STRUCT("x.y" BIGINT, "é ""q" BIGINT, "select" BIGINT)'), ("b.c", 'STRUCT("1" BIGINT)')]
-    head = catalog.add_columns(base, wanted, {})
+    head = add_columns(catalog, base, wanted, {})
     assert head.columns == planned_columns(wanted, base.columns)
     select = """SELECT {'x.y': 1, 'é "q': 2, 'select': 3} AS a, {'1': 4} AS "b.c" """
     head = add(catalog, head, write(tmp_path / "data", head.columns, "a", select))
@@ -188,7 +188,7 @@ def test_types_of_fifty_levels(catalog: Catalog, tmp_path: Path) -> None:
 def test_planned_ids_come_after_those_of_columns_that_are_gone(catalog: Catalog) -> None:
     """A table never gives an id twice: the head tells the last, also when its column is gone."""
     base = catalog.create(T, [("a", "BIGINT"), ("b", "STRUCT(c BIGINT)")], {})
-    wide = catalog.add_columns(base, [("d", "STRUCT(e BIGINT[])")], {})
+    wide = add_columns(catalog, base, [("d", "STRUCT(e BIGINT[])")], {})
     assert wide.last_column_id == max(wide.columns[-1].nested) == 6
     dropped = replace(wide, columns=wide.columns[:1])
     (planned,) = planned_columns([("f", "STRUCT(g DATE)")], dropped.columns, dropped.last_column_id)

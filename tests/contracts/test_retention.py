@@ -13,7 +13,7 @@ from penstock.state import Head
 from penstock.tables import Catalog, Change
 from penstock.tables.retention import Retention
 from tests.contracts.conftest import Catalogs
-from tests.contracts.parquet import rows
+from tests.contracts.parquet import add_columns, rows
 from tests.contracts.registry import RETENTIONS
 from tests.contracts.test_catalog import T, add, data, made
 
@@ -173,7 +173,7 @@ def test_what_is_remembered_is_what_is_written(catalogs: Catalogs, tmp_path: Pat
     """After many kinds of commits, the metadata that one process remembers equals what another reads."""
     catalog: Any = catalogs.open()
     head = committed(catalog, tmp_path, 3)
-    head = catalog.add_columns(head, [("price", "DECIMAL(12,2)")], {"note": "é"})
+    head = add_columns(catalog, head, [("price", "DECIMAL(12,2)")], {"note": "é"})
     kept = retention_of(catalogs, catalog)
     head = kept.expire(head, snapshots(catalog)[:1])
     head = catalog.commit(Change(head, (), (head.files[0].path,), {"penstock.arrivals": "x"}))

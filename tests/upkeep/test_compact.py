@@ -23,7 +23,7 @@ from penstock.tables.commit import Carver
 from penstock.upkeep.compact import Compactor
 from penstock.upkeep.plan import groups_of
 from penstock.upkeep.policy import Policy
-from tests.contracts.parquet import rows, write_file
+from tests.contracts.parquet import add_columns, rows, write_file
 from tests.contracts.test_commit import Delivery, free, model
 
 T = TableName.parse("t")
@@ -151,7 +151,7 @@ def test_older_files_take_the_columns_of_today(place: Place) -> None:
     """Files from before a column was added, grown or renamed are joined with later ones, by field id."""
     place.catalog.create(T, [("id", "INTEGER"), ("name", "VARCHAR")], {})
     place.add(ArrivalName.of("a", "ab" * 32), "SELECT 1 AS id, 'x' AS name")
-    place.catalog.add_columns(place.head(), [("id", "BIGINT"), ("price", "DOUBLE")], {})
+    add_columns(place.catalog, place.head(), [("id", "BIGINT"), ("price", "DOUBLE")], {})
     with place.catalog._catalog().load_table(("main", "t")).update_schema() as schema:
         schema.rename_column("name", "called")
     place.add(ArrivalName.of("b", "ab" * 32), "SELECT 10000000000 AS id, 'y' AS called, 0.5 AS price")

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock import faults
+from penstock.naming import TableName
+
+if TYPE_CHECKING:
+    from penstock.declaration import Table
 
 VARIABLE = b"${"
 
@@ -35,6 +41,27 @@ class Declared:
     processed: str
     enriched: str
     tables: tuple[str, ...]
+
+
+class LazyTables(Mapping[TableName, "Table"]):
+    """The declared tables of a lake: their names are known, the rest is looked up when one is taken."""
+
+    def __init__(self, names: Iterable[str], look_up: Callable[[], Mapping[str, Table]]) -> None:
+        self._spelled = {TableName.parse(name): name for name in names}
+        self._look_up = look_up
+
+    def __getitem__(self, name: TableName) -> Table:
+        spelled = self._spelled[name]
+        return self._look_up()[spelled]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._spelled
+
+    def __iter__(self) -> Iterator[TableName]:
+        return iter(self._spelled)
+
+    def __len__(self) -> int:
+        return len(self._spelled)
 
 
 class KnownText:

@@ -313,6 +313,17 @@ class Heads(Protocol):
         """Keep a head in place of the table's earlier one."""
 
 
+class NoHeads:
+    """A cache of heads that keeps nothing."""
+
+    def get(self, _table: TableName, _pointer: str) -> Head | None:
+        """Nothing is kept."""
+        return None
+
+    def put(self, _head: Head) -> None:
+        """Nothing is kept."""
+
+
 class State(Protocol):
     """The whole store."""
 

@@ -99,16 +99,10 @@ class Catalog(Protocol):
         Raises PlanOutdatedError when the table has moved on: nothing was changed.
         """
 
-    def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
-        """Add nullable columns, give columns that are there their wider type, and set properties.
-
-        A struct gets the fields that it lacks, after its own; they are null in older rows. Ids are those that
-        `planned_columns` tells. Raises PlanOutdatedError when the table has moved on.
-        """
-
     def evolve(self, base: Head, evolution: Evolution) -> Head:
         """Change a table's columns, rewritten files included, in one step.
 
+        New columns are nullable, and null in older rows; a struct gets the fields that it lacks, after its own.
         A replaced column stands where the old one stood; its values are those of the rewritten files, and null where
         old files stay. Ids are those that `evolved_columns` tells. Raises PlanOutdatedError when the table has moved
         on: nothing was changed.

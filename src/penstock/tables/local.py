@@ -21,7 +21,6 @@ from penstock.errors import CatalogError, CommitConflictError, IntegrityError, P
 from penstock.formats.nested import parse_type
 from penstock.naming import TableName, Transform
 from penstock.state import DataFile, Head, Heads
-from penstock.state.store import Column
 from penstock.storage import Seals
 from penstock.storage.local import make_folder
 from penstock.storage.seals import is_damage
@@ -33,8 +32,9 @@ from penstock.tables.outside import SCHEMA, displaced_now, foreign_changes, own_
 from penstock.tables.partition import change_spec, iceberg_spec, planned_spec, specs_of
 from penstock.tables.placing import partitioned
 from penstock.tables.readable import assert_data, assert_readable, live_file
+from penstock.tables.schema_change import change_schema
 from penstock.tables.sealed import assert_snapshot, assert_whole, seal_commit
-from penstock.tables.types import column_of, growth, iceberg_type, planned_columns
+from penstock.tables.types import column_of, iceberg_type, planned_columns
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table, Transaction
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
-    from pyiceberg.table.update.schema import UpdateSchema
 
 NAME = "penstock"
 FILE = "catalog.db"
@@ -150,10 +149,6 @@ class LocalCatalog:
         seal_commit(self.seals, catalog.load_table((table.layer, table.name)))
         return self._load_head(table)
 
-    def add_columns(self, base: Head, columns: list[tuple[str, str]], properties: Mapping[str, str]) -> Head:
-        """Add nullable columns, widen those that are there, and set properties."""
-        return self.evolve(base, Evolution(tuple(columns), properties=properties))
-
     def repartition(self, base: Head, partition: Sequence[Transform]) -> Head:
         """Lay new files out in another way."""
         transaction = self._load_at(base, PlanOutdatedError).transaction()
@@ -169,7 +164,7 @@ class LocalCatalog:
         """Change columns, and the files that have to be rewritten for it, in one step."""
         table = self._load_at(base, PlanOutdatedError)
         transaction = table.transaction()
-        _change_schema(transaction, base, evolution)
+        change_schema(transaction, base, evolution)
         schema = transaction.table_metadata.current_schema_id
         own = {SCHEMA: str(schema), **remembered(table.metadata, base.displaced)}
         if changes := [*foreign_changes(table.metadata), *evolution.history]:
@@ -405,44 +400,3 @@ class _conflicts:  # noqa: N801 - reads as a verb where it is used
         if isinstance(error, CommitFailedException):
             message = "another writer committed first"
             raise self._error(message, where=str(self._table)) from error
-
-
-def _change_schema(transaction: Transaction, base: Head, evolution: Evolution) -> None:
-    """Take columns away and add, grow and place others."""
-    there = {column.name.lower(): column for column in base.columns}
-    gone = [there.pop(name.lower()).name for name in evolution.replaced]
-    if gone:
-        with transaction.update_schema() as schema:  # by itself: a name is only free in the next update
-            for name in gone:
-                schema.delete_column((name,))
-    if evolution.columns:
-        with transaction.update_schema() as schema:
-            for name, kind in evolution.columns:
-                _grow(schema, name, kind, there.get(name.lower()))
-            _place(schema, base, evolution)
-
-
-def _place(schema: UpdateSchema, base: Head, evolution: Evolution) -> None:
-    """Put columns that replace others where those stood."""
-    spelled = {name.lower(): name for name, _ in evolution.columns}
-    replaced = {name.lower() for name in evolution.replaced}
-    before: str | None = None
-    for column in base.columns:
-        name = column.name
-        if name.lower() in replaced:
-            name = spelled[name.lower()]
-            _move = schema.move_first((name,)) if before is None else schema.move_after((name,), (before,))
-        before = name
-
-
-def _grow(schema: UpdateSchema, name: str, kind: str, there: Column | None) -> None:
-    """Add a column, or to a column what its type has more than before."""
-    take = count(1).__next__
-    if there is None:
-        schema.add_column((name,), iceberg_type(parse_type(kind), take))
-        return
-    for path, below, new in growth(there.type, kind):
-        if new:
-            schema.add_column((there.name, *path), iceberg_type(below, take))
-        else:
-            schema.update_column((there.name, *path), iceberg_type(below, take))

@@ -170,7 +170,7 @@ def planned_columns(wanted: list[tuple[str, str]], there: tuple[Column, ...] = (
     """The columns for rows of some names and stored types, with the ids that the catalog is going to give them.
 
     Args:
-        wanted: Names and stored types, in the order in which they are handed to `Catalog.create` or `add_columns`.
+        wanted: Names and stored types, in the order in which they are handed to `Catalog.create` or `evolve`.
         there: The table's columns; none for a table that is still to be made.
         last: The highest id that the table ever gave: columns that were dropped had ids, too.
 
