@@ -154,7 +154,8 @@ def test_unusual_dialects_are_not_for_the_engine(dialect: Dialect) -> None:
 
 def test_damage_anywhere_in_a_large_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at in blocks: records across their borders, and damage in the last one, are seen."""
-    monkeypatch.setattr(proving, "LARGE_BYTES", 1 << 40)
+    for size in ("LARGE_BYTES", "WORTH_FEEDING"):
+        monkeypatch.setattr(proving, size, 1 << 40)
     rows = b'1,"a, b",3\n' * 700_000
     assert proof_of(b"a,b,c\n" + rows, Dialect(","), 3)[0] == Proof(plain=True, parallel=True)
     assert proof_of(b"a,b,c\n" + rows + b'1,"x\ny",3\n', Dialect(","), 3)[0] == Proof(plain=True, parallel=False)

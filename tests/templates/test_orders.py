@@ -269,7 +269,7 @@ def test_other_engines_read_the_catalogue(lake: penstock.Lake, made: Path) -> No
     """R2.4: pyiceberg, by itself, finds both tables in the catalog of `processed/` and reads the same rows."""
     from pyiceberg.catalog.sql import SqlCatalog
 
-    (database,) = (made / "processed").glob("*.db")
+    database = made / "processed" / "catalog.db"
     catalog = SqlCatalog("penstock", uri=f"sqlite:///{database}", warehouse=str(made / "processed"))
     try:
         assert sorted(catalog.list_tables("main")) == [("main", "customers"), ("main", "orders")]

@@ -38,6 +38,8 @@ WIDEST_COUNTED = 400
 
 FEWEST_TELLING = 3
 """Narrowest table of which a line in quotes can be told to look like a record."""
+WORTH_FEEDING = 100_000
+"""Size from which a file with damaged records is fed to the engine before it is read record by record."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
         if scan.size >= LARGE_BYTES:
             return Proof(plain=True, parallel=False, fed=True)
         level = _level(blocks(file, dialect.quote.encode(), scan), Patterns(dialect, width, pairs=scan.pairs > 0))
+    if level == DAMAGED and scan.size >= WORTH_FEEDING:  # where it cannot be fed either, that shows soon
+        return Proof(plain=True, parallel=False, fed=True)
     if level == DAMAGED:
         why = "quotes, line ends or empty fields that the engine would misread, or a header that stands there again"
         return Proof(plain=False, parallel=False, why=why)
