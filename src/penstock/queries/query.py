@@ -142,6 +142,7 @@ class Asker:
                 "python_enable_replacements": "false",  # a name in SQL is never a variable of this process
             }
         )
+        connection.execute("SET enable_progress_bar=false")  # it would write over the answer
         connection.execute("SET TimeZone='UTC'")  # an answer must not depend on the machine
         statement = self._one_statement(connection, sql)
         self._open_tables(connection, statement, at)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from penstock import faults
 from penstock.errors import CatalogError, IntegrityError
+from penstock.storage.write_ahead import write_ahead
 
 FILE = "seals.db"
 BUSY_SECONDS = 60.0
@@ -221,7 +222,7 @@ class Seals:
         )
         try:
             if self._keeps:
-                connection.execute("PRAGMA journal_mode=WAL")
+                write_ahead(connection, BUSY_SECONDS)
                 connection.execute("PRAGMA synchronous=NORMAL")
                 connection.execute(_SCHEMA)
             connection.execute("SELECT path FROM seals LIMIT 1").fetchall()

@@ -75,12 +75,11 @@ def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
         if scan.size >= LARGE_BYTES:
             return Proof(plain=True, parallel=False, fed=True)
         level = _level(blocks(file, dialect.quote.encode(), scan), Patterns(dialect, width, pairs=scan.pairs > 0))
-    if level == DAMAGED and scan.size >= WORTH_FEEDING:  # where it cannot be fed either, that shows soon
-        return Proof(plain=True, parallel=False, fed=True)
-    if level == DAMAGED:
-        why = "quotes, line ends or empty fields that the engine would misread, or a header that stands there again"
-        return Proof(plain=False, parallel=False, why=why)
-    return Proof(plain=True, parallel=level == EXACT)
+    if level != DAMAGED:
+        return Proof(plain=True, parallel=level == EXACT)
+    fed = scan.size >= WORTH_FEEDING  # where it cannot be fed either, that shows soon
+    why = "quotes, line ends or empty fields that the engine would misread, or a header that stands there again"
+    return Proof(plain=fed, parallel=False, why="" if fed else why, fed=fed)
 
 
 def unsuited(scan: Scan, dialect: Dialect, width: int) -> str:

@@ -11,7 +11,6 @@ import fcntl
 import os
 import sqlite3
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,6 +22,7 @@ from penstock.clock import Clock
 from penstock.errors import DamagedStateError, StateError
 from penstock.state.sqlite import sums
 from penstock.state.sqlite.health import Health, faults_of
+from penstock.storage.write_ahead import write_ahead
 
 SCHEMA_VERSION = 4
 BUSY_SECONDS = 60.0
@@ -101,7 +101,7 @@ class Database:
             sums.install(self._connection)
             with health.watched():
                 health.assert_sound(self._connection)
-                self._write_ahead()
+                write_ahead(self._connection, BUSY_SECONDS)
                 self._connection.execute("PRAGMA synchronous=NORMAL")
                 self._migrate()
         except DamagedStateError:
@@ -113,19 +113,6 @@ class Database:
                 where=str(file),
                 hint="the lake's folder must be writable and on a disk with space left",
             ) from error
-
-    def _write_ahead(self) -> None:
-        """Switch to a write-ahead log; SQLite does not wait for others here, so we do."""
-        until = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                self._connection.execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
 
     def _migrate(self) -> None:
         if self._version() < SCHEMA_VERSION:

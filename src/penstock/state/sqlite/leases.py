@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from penstock.state.sqlite.database import Database
 from penstock.state.store import Lease
 
@@ -17,17 +19,22 @@ class Leases:
     def acquire(self, name: str) -> Lease | None:
         """Take the lease if it is free."""
         now, worker = self._database.clock.now(), self._database.worker
+        if not self._free(self._database.rows("SELECT * FROM leases WHERE name=?", name), now):
+            return None  # told without a transaction, so that those who wait do not hold up the holder
         with self._database.transaction() as sql:
-            row = sql.execute("SELECT * FROM leases WHERE name=?", (name,)).fetchone()
-            free = row is None or not row["worker"] or row["until"] < now or self._database.dead(row["worker"])
-            if not free:
+            found = sql.execute("SELECT * FROM leases WHERE name=?", (name,)).fetchall()
+            if not self._free(found, now):
                 return None
+            row = found[0] if found else None
             token = 1 if row is None else row["token"] + 1
             sql.execute(
                 "INSERT OR REPLACE INTO leases (name, worker, token, until) VALUES (?, ?, ?, ?)",
                 (name, worker, token, now + LEASE_SECONDS),
             )
         return Lease(name, worker, token)
+
+    def _free(self, found: list[sqlite3.Row], now: float) -> bool:
+        return not found or not found[0]["worker"] or found[0]["until"] < now or self._database.dead(found[0]["worker"])
 
     def held(self, lease: Lease) -> bool:
         """Whether the lease is still ours."""
