@@ -21,7 +21,7 @@ from tests.hostile.hostile import GOOD, contents, put
 DECLARATION = 'lake: hostile\ntables:\n  t: {files: "*"}\n'
 OLD = b"id,name,amount\n" + b"".join(b"%d,old,1\n" % at for at in range(100, 30_100))
 NEW = b"id,name,amount\n" + b"".join(b"%d,new,2\n" % at for at in range(100, 30_100))
-PLACES = ("storage.rename", "engine.write")
+PLACES = ("scratch.link", "engine.write")
 WRITER = """
 import sys, time
 with open(sys.argv[1], "wb") as file:
@@ -156,7 +156,7 @@ def test_a_pipe_takes_the_place_of_a_file(lake: Path) -> None:
         path.unlink()
         os.mkfifo(path)
 
-    summary = run_and(lake, "storage.rename", change)
+    summary = run_and(lake, "scratch.link", change)
     assert [dead.reason for dead in summary.dead] == ["the file was removed before it was read; deliver it again"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,9 @@ from penstock.quality.checks import (
     notes_of,
     unique_broken,
 )
-from penstock.state import DataFile, Head
+from penstock.state import DataFile, Head, NoHeads
 from penstock.state.store import Column
-from penstock.tables import Staged
+from penstock.tables import LocalCatalog, Staged
 from penstock.tables.others import Relation, beside, no_others, others_of, relation_of
 
 NOON = 1_704_628_800.0
@@ -323,12 +324,14 @@ def test_a_table_that_is_not_there_has_nothing_beside_it() -> None:
     assert beside(None, [], name_of("a", "1"), "replace") is None
 
 
-def test_other_tables_are_found_in_the_catalog() -> None:
+def test_other_tables_are_found_in_the_catalog(tmp_path: Path) -> None:
     """The table itself is what stands beside the file; another is its head; what is not there is None."""
-    own, customers = head_of(name_of("a", "1")), head_of(name_of("b", "1"))
-    catalog: Any = type("Catalog", (), {"head": lambda _self, name: customers if name.name == "customers" else None})()
-    others = others_of(catalog, T, lambda: own)
-    assert others("main.t") == relation_of(own)
+    catalog = LocalCatalog(tmp_path, NoHeads())
+    customers = catalog.create(TableName.parse("customers"), [("Id", "BIGINT")], {})
+    own = catalog.create(T, [("Id", "BIGINT"), ("n", "VARCHAR")], {})
+    beside_it = replace(own, columns=own.columns[:1])
+    others = others_of(catalog, T, lambda: beside_it)
+    assert others("main.t") == relation_of(beside_it)
     assert others("customers") == relation_of(customers)
     assert others("suppliers") is None
-    assert relation_of(own).columns == {"Id": "BIGINT"}
+    assert relation_of(own).columns == {"Id": "BIGINT", "n": "VARCHAR"}
