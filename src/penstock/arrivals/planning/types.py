@@ -11,11 +11,13 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from penstock.arrivals.intake import Opened
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.engines import PLACE, Engine, raw_column
 from penstock.formats import INFERRED_TYPES, Inferred, deciding_values, infer_from_sample, narrowest
+from penstock.formats.csv.lines import MAX_LINE_BYTES
 
 NARROWEST = INFERRED_TYPES[0]
 DECLARED = Inferred("VARCHAR", "read as text: a step declares its type", certain=True)
@@ -114,12 +116,13 @@ def records(opened: Opened) -> Iterator[tuple[int, list[str | None]]]:
     dialect = opened.source.dialect
     nulls = {"", *dialect.nulls}
     with Path(opened.source.path).open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        lines = _lines_of(file)
         for _ in range(dialect.skip):
-            file.readline()
+            next(lines, None)
         reader = (
-            csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote)
+            csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote)
             if dialect.quote
-            else csv.reader(file, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
+            else csv.reader(lines, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
         )
         for _ in range(dialect.header):
             next(reader, None)
@@ -128,6 +131,12 @@ def records(opened: Opened) -> Iterator[tuple[int, list[str | None]]]:
             for record in reader:
                 yield line, [None if cell in nulls else cell for cell in record]
                 line = reader.line_num + dialect.skip + 1
+
+
+def _lines_of(file: TextIO) -> Iterator[str]:
+    """The lines of a file, up to one that is too long to be read."""
+    while (line := file.readline(MAX_LINE_BYTES)) and (len(line) < MAX_LINE_BYTES or line.endswith("\n")):
+        yield line
 
 
 def _typed_records(opened: Opened) -> Iterator[tuple[int, list[str | None]]]:
