@@ -96,18 +96,19 @@ def test_bytes_of_a_pack_are_shared_out(tmp_path: Path) -> None:
         assert abs(total.bytes_out - size) <= 8
 
 
-@pytest.mark.parametrize(
-    "odd", ["1,x", "1,x,2024-02-30,1", "950,x,2024-01-01,1", '1,"a\nb",2024-01-01,1', "", "1,x,,1"]
-)
-def test_odd_files_go_alone(tmp_path: Path, odd: str) -> None:
-    """A file with a row of which something is to be said is processed alone; the others share a pack."""
+TOGETHER = ["1,x", "950,x,2024-01-01,1", '1,"a\nb",2024-01-01,1', "1,,2024-01-01,1", "1,x,2024-01-01,1,"]
+ALONE = ["1,x,,1", "1.5,x,2024-01-01,1", '1,"a"b,2024-01-01,1', "total,1,2,3"]
+
+
+@pytest.mark.parametrize("odd", ["", *TOGETHER, *ALONE])
+def test_odd_rows(tmp_path: Path, odd: str) -> None:
+    """Files with rows that are quarantined or dropped share the pack; those with others are processed alone."""
     folder = make(tmp_path)
     for at in range(16):
         land(folder, f"f{at:02}.csv", "1,x,2024-01-01,1", *([odd] if at == 5 else []), "2,x,2024-01-01,1")
     with penstock.open(folder) as lake:
         lake.run()
-        assert sum(packs(lake)) in (14, 15)  # the last one looked at beside it goes alone, too
-        assert lake.query("SELECT count(*) FROM t").fetchall()[0][0] >= 33
+        assert max(packs(lake)) == (15 if odd in ALONE else 16)  # a column that widens makes packs, too
     again = make(tmp_path / "again")
     for file in (folder / "raw").glob("f*.csv"):
         (again / "raw" / file.name).write_bytes(file.read_bytes())
@@ -122,8 +123,11 @@ def test_odd_files_go_alone(tmp_path: Path, odd: str) -> None:
 def comparable(folder: Path) -> dict[str, Any]:
     """Everything that must not depend on how files were processed; ids of quarantined rows hold the attempt."""
     found = contents(folder)
+    del found["quarantine"]
     with penstock.open(folder) as lake:
-        aside = "SELECT table_name, file, line, column_name, rule, reason, raw FROM penstock.{}"
+        # how many fields too many there are, the engine's own reader does not count
+        reason = "regexp_replace(reason, '(too many.*), [0-9]+ found', '\\1')"
+        aside = f"SELECT table_name, file, line, column_name, rule, {reason}, raw FROM penstock.{{}}"
         for name in ("quarantine", "warnings"):
             found[name] = sorted(map(repr, lake.query(aside.format(name)).fetchall()))
         checks = "SELECT table_name, file, check_name, result, rows_in, breaches, reason FROM penstock.checks"

@@ -1,9 +1,8 @@
 """Small files, many at a time: read together, worked on by one query, and kept together in one pack.
 
-Only files that go through without a word are staged here: plain CSV files with one and the same header, none of whose
-rows is quarantined, warned of or decides anything about the table. Every other file, and every file of a batch that
-turns out to be different from what was thought, goes the usual way, alone; what is true of a file is thereby said in
-one place only.
+Only plain CSV files with one and the same header are staged here, of which nothing is to be said but that rows were
+dropped or set aside. Every other file goes the usual way, alone: one that is not proven to be read exactly, one with a
+row that is warned of, or with anything that may decide about the table.
 """
 
 from __future__ import annotations
@@ -11,23 +10,24 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from penstock import faults
-from penstock.arrivals.intake import Opened, format_of, open_file
+from penstock.arrivals.intake import COMPRESSED, Opened, format_of, open_file
 from penstock.arrivals.planning.evolution import Basis
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.planning.plan import Plan, Planner, Terms
-from penstock.arrivals.stage import Prepared, Workshop, scratch
+from penstock.arrivals.stage import Prepared, Workshop, scratch, set_aside
 from penstock.declaration import Table
-from penstock.engines import Batch, Written
+from penstock.engines import Batch, Parsed, Source, Written
 from penstock.engines.packs import Packer
-from penstock.errors import PenstockError
-from penstock.formats import Dialect
+from penstock.errors import DamagedFileError, PenstockError
+from penstock.formats.csv.feed import Feed
+from penstock.formats.csv.proof import may_be_fed
 from penstock.naming import TableName
 from penstock.quality.accounting import account
 from penstock.quality.checks import file_breaches, look, needs_lease
+from penstock.quality.collect import Delivered, collect
 from penstock.state import Arrival, DataFile, Head, Member
 from penstock.tables import Staged
 
@@ -35,7 +35,8 @@ MOST_BYTES = 1_000_000
 """Size up to which a file is small."""
 BATCH_BYTES = 16_000_000
 BATCH_FILES = 256
-MOST_FAILURES = 6
+TRIED = 3
+"""Files that are looked at for what their common header means."""
 FEWEST = 2
 """Files that are worth processing together."""
 ACROSS_ROWS = {"dedupe", "explode", "sql", "python"}
@@ -55,12 +56,17 @@ class Batching:
 
 
 @dataclass(frozen=True)
-class _Body:
-    """A file without its header."""
+class _File:
+    """A file that is read already.
+
+    Attributes:
+        opened: How the usual way would have the engine read it.
+        parsed: Its records.
+    """
 
     arrival: Arrival
-    bytes: bytes
-    records: int
+    opened: Opened
+    parsed: Parsed
 
 
 def is_batchable(table: Table, known: SourceSchema | None) -> bool:
@@ -73,9 +79,7 @@ def is_batchable(table: Table, known: SourceSchema | None) -> bool:
 
 def is_small(arrival: Arrival, table: Table) -> bool:
     """Whether a file may be one of many."""
-    plain = format_of(arrival.key, table) == "csv" and not arrival.key.lower().endswith(
-        (".gz", ".gzip", ".zst", ".zstd")
-    )
+    plain = format_of(arrival.key, table) == "csv" and not arrival.key.lower().endswith(COMPRESSED)
     return plain and arrival.size <= MOST_BYTES and arrival.generation == 0
 
 
@@ -88,118 +92,109 @@ class Batcher:
 
     def stage(self, task: Batching, arrivals: Sequence[Arrival]) -> list[Prepared]:
         """Stage those arrivals that can be processed together, in one pack; the others are left to the usual way."""
-        header, alike = _alike(list(self._bodies(arrivals)))
-        waiting, failures, done = [alike], 0, list[Prepared]()
-        while waiting and failures < MOST_FAILURES:
-            bodies = waiting.pop()
-            if len(bodies) < FEWEST:
-                continue
-            staged = self._tried(task, header, bodies)
-            if staged is None:  # some file is not what the others are: look for it by halves
-                failures += 1
-                middle = len(bodies) // 2
-                waiting += [bodies[:middle], bodies[middle:]]
-            else:
-                done += staged
-        return done
+        header, contents = _alike(list(self._contents(arrivals)))
+        if len(contents) < FEWEST or not header:
+            return []
+        with suppress(PenstockError):
+            names = self._names(task, contents)
+            files = list(self._files(task, names, contents)) if names else []
+            return self._worked(task, files) if len(files) >= FEWEST else []
+        return []
 
-    def _tried(self, task: Batching, header: bytes, bodies: list[_Body]) -> list[Prepared] | None:
-        """Stage files together; None when they are not what was thought."""
-        with suppress(PenstockError), scratch(self._shop) as folder:
-            path = folder / "file"
-            with path.open("wb") as text:
-                faults.write(text, header + b"".join(body.bytes for body in bodies), "scratch.write")
-            opened = open_file(path, bodies[0].arrival.key, task.table, task.known)
-            if _is_plain(opened, task.known.dialect):
-                return self._worked(task, opened, bodies)
-        return None
-
-    def _bodies(self, arrivals: Sequence[Arrival]) -> Iterator[tuple[bytes, _Body]]:
-        """Headers and bodies of the files that still are what was recorded."""
-        raw = self._shop.raw
+    def _contents(self, arrivals: Sequence[Arrival]) -> Iterator[tuple[Arrival, bytes]]:
+        """The bytes of the files that still are what was recorded."""
         for arrival in arrivals:
             with suppress(OSError, PenstockError):
-                with raw.open(arrival.key) as file:
+                with self._shop.raw.open(arrival.key) as file:
                     content = file.read(MOST_BYTES + 1)
-                line, end, body = content.partition(b"\n")
-                if hashlib.sha256(content).hexdigest() == arrival.version and body and line.count(b'"') % 2 == 0:
-                    body += b"" if body.endswith(b"\n") else b"\r\n" if line.endswith(b"\r") else b"\n"
-                    yield line + end, _Body(arrival, body, body.count(b"\n"))
+                if hashlib.sha256(content).hexdigest() == arrival.version:
+                    yield arrival, content
 
-    def _worked(self, task: Batching, opened: Opened, bodies: list[_Body]) -> list[Prepared] | None:
-        """Do the work; None when the files' lines are not their records, one for one, or decide about the table."""
-        plan = task.planner.plan(opened, task.terms, task.known)
-        if (
-            plan.work.ordered
-            or plan.schema.columns != task.known.columns
-            or set(plan.work.columns) - set(task.head.columns)
-        ):
+    def _names(self, task: Batching, contents: list[tuple[Arrival, bytes]]) -> tuple[str, ...]:
+        """The columns of files with the same header, as the usual way finds them; none where it finds anything else."""
+        for arrival, _ in contents[:TRIED]:
+            with scratch(self._shop) as folder:
+                link = folder / "file"
+                link.symlink_to(self._shop.raw.location(arrival.key))
+                opened = open_file(link, arrival.key, task.table, task.known)
+            if not opened.source.typed and opened.source.dialect == task.known.dialect and not opened.notes:
+                return opened.header
+        return ()
+
+    def _files(self, task: Batching, names: tuple[str, ...], contents: list[tuple[Arrival, bytes]]) -> Iterator[_File]:
+        """The files that are proven to be read exactly, cut into records."""
+        dialect = task.known.dialect
+        for arrival, content in contents:
+            feed = Feed(content, dialect, len(names))
+            with suppress(DamagedFileError):
+                if may_be_fed(content, dialect) and (records := feed.table()).num_rows:
+                    path = self._shop.raw.location(arrival.key)
+                    opened = Opened(
+                        Source(path, dialect, len(names), fed=True), Delivered(arrival.key, names, path), {}
+                    )
+                    yield _File(arrival, opened, Parsed(records, tuple(feed.refused)))
+
+    def _worked(self, task: Batching, files: list[_File]) -> list[Prepared]:
+        """Do the work; nothing where the files decide anything about the table."""
+        plan = task.planner.plan(files[0].opened, task.terms, task.known)
+        new = set(plan.work.columns) - set(task.head.columns)
+        if plan.work.ordered or plan.schema.columns != task.known.columns or new:
             return []
-        with self._batch(plan, bodies) as batch:
-            if any(done.rows_in != body.records for done, body in zip(batch.written, bodies, strict=True)):
-                return None
-            clean = [at for at, done in enumerate(batch.written) if self._is_silent(task, plan, done)]
-            return self._packed(task, plan, batch, bodies, clean)
-
-    def _is_silent(self, task: Batching, plan: Plan, done: Written) -> bool:
-        """Whether nothing has to be said of a file's rows but how many were dropped."""
-        rules = zip(plan.work.rules, done.by_rule, strict=True)
-        if any(count for rule, count in rules if rule.fate != "dropped"):
-            return False
-        ask, now = self._shop.bench.engine.ask, self._shop.bench.clock.now()
-        return not file_breaches(task.table.checks, done, plan.work.columns, "", str(task.name), ask, now)
-
-    @contextmanager
-    def _batch(self, plan: Plan, bodies: list[_Body]) -> Iterator[Batch]:
-        batch = self._shop.bench.engine.batch(plan.work, [body.records for body in bodies])
+        batch = self._shop.bench.engine.batch(plan.work, [file.parsed for file in files])
         try:
-            yield batch
+            clean = [at for at, done in enumerate(batch.written) if self._is_plain(task, plan, done)]
+            return self._packed(task, plan, batch, files, clean)
         finally:
             batch.close()
 
-    def _packed(
-        self, task: Batching, plan: Plan, batch: Batch, bodies: list[_Body], clean: list[int]
-    ) -> list[Prepared]:
+    def _is_plain(self, task: Batching, plan: Plan, done: Written) -> bool:
+        """Whether nothing comes of a file's rows but rows to keep, to drop and to quarantine, all of them noted."""
+        for rule, count in zip(plan.work.rules, done.by_rule, strict=True):
+            if count and (rule.fate not in {"dropped", "quarantined"} or rule.name.startswith("type ")):
+                return False  # a value that does not fit may change its column's type
+        ask, now = self._shop.bench.engine.ask, self._shop.bench.clock.now()
+        return not file_breaches(task.table.checks, done, plan.work.columns, "", str(task.name), ask, now)
+
+    def _packed(self, task: Batching, plan: Plan, batch: Batch, files: list[_File], clean: list[int]) -> list[Prepared]:
         """Write the rows of some of the files, and account for them."""
-        written = [batch.written[at] for at in clean]
-        members = [
-            Member(bodies[at].arrival.name, done.rows_out)
-            for at, done in zip(clean, written, strict=True)
-            if done.rows_out
-        ]
-        files: tuple[DataFile, ...] = ()
+        pairs = [(files[at], batch.written[at]) for at in clean]
+        members = [Member(file.arrival.name, done.rows_out) for file, done in pairs if done.rows_out]
+        packs: tuple[DataFile, ...] = ()
         if members:
-            select = batch.select(set(range(len(bodies))).difference(clean))
-            files = self._packer.write_members(task.head, select, plan.work.columns, members)
-        return [_prepared(task, plan, bodies[at].arrival, done, files) for at, done in zip(clean, written, strict=True)]
+            select = batch.select(set(range(len(files))).difference(clean))
+            packs = self._packer.write_members(task.head, select, plan.work.columns, members)
+        return [self._prepared(task, plan, file, done, packs) for file, done in pairs]
+
+    def _prepared(
+        self, task: Batching, plan: Plan, file: _File, done: Written, packs: tuple[DataFile, ...]
+    ) -> Prepared:
+        """What became of one file, as if it had been staged alone; of the pack's bytes, its share."""
+        arrival, checks, columns = file.arrival, task.table.checks, plan.work.columns
+        held = [(pack, member.rows) for pack in packs for member in pack.members if member.arrival == arrival.name]
+        own, share = tuple(pack for pack, _ in held), sum(round(pack.bytes * rows / pack.rows) for pack, rows in held)
+        figures = replace(account(done, plan.work.rules, arrival.size), bytes_out=share)
+        stem = None
+        if figures.quarantined:
+            work = replace(plan.work, source=file.opened.source)
+            rows = collect(self._shop.bench.engine, work, done, file.opened.delivered)
+            stem = set_aside(self._shop, arrival, file.opened, rows, figures.quarantined)
+        return Prepared(
+            arrival=arrival,
+            staged=Staged(arrival.name, own, task.table.on_reupload),
+            accounting=figures,
+            quarantine_stem=stem,
+            columns=columns,
+            source=None,
+            notes=plan.notes,
+            findings=tuple(look(checks, plan.work.rules, done, [])),
+            basis=Basis(task.head, task.known),
+        )
 
 
-def _alike(bodies: list[tuple[bytes, _Body]]) -> tuple[bytes, list[_Body]]:
-    """The header that most files have, and the bodies of those files, as many as are worked on at once."""
-    if not bodies:
+def _alike(contents: list[tuple[Arrival, bytes]]) -> tuple[bytes, list[tuple[Arrival, bytes]]]:
+    """The header line that most files have, and those files."""
+    if not contents:
         return b"", []
-    ((header, _),) = Counter(header for header, _ in bodies).most_common(1)
-    return header, [body for own, body in bodies if own == header]
-
-
-def _is_plain(opened: Opened, known: Dialect) -> bool:
-    """Whether the text is written as the table's files are, and read by the engine itself."""
-    return not opened.source.typed and opened.spilled is None and opened.source.dialect == known
-
-
-def _prepared(task: Batching, plan: Plan, arrival: Arrival, done: Written, files: tuple[DataFile, ...]) -> Prepared:
-    """What became of one file, as if it had been staged alone; of the pack's bytes, its share."""
-    held = [(file, member.rows) for file in files for member in file.members if member.arrival == arrival.name]
-    own, share = tuple(file for file, _ in held), sum(round(file.bytes * rows / file.rows) for file, rows in held)
-    checks, columns = task.table.checks, plan.work.columns
-    return Prepared(
-        arrival=arrival,
-        staged=Staged(arrival.name, own, task.table.on_reupload),
-        accounting=replace(account(done, plan.work.rules, arrival.size), bytes_out=share),
-        quarantine_stem=None,
-        columns=columns,
-        source=None,
-        notes=plan.notes,
-        findings=tuple(look(checks, plan.work.rules, done, [])),
-        basis=Basis(task.head, task.known),
-    )
+    lines = [content[: content.find(b"\n") + 1] for _, content in contents]
+    ((header, _),) = Counter(lines).most_common(1)
+    return header, [found for line, found in zip(lines, contents, strict=True) if line == header]

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from penstock import faults
+from penstock.arrivals.intake import Opened
 from penstock.arrivals.planning.evolution import Basis, changes_of
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.publish import Finished, publish
-from penstock.arrivals.through import Bench, Job, Through, work_through
+from penstock.arrivals.through import Bench, Job, Row, work_through
 from penstock.clock import iso
 from penstock.errors import AccountingError, BadFileError, FileChangedError
 from penstock.quality import Writing, write_quarantine
@@ -99,7 +100,7 @@ def stage(shop: Workshop, job: Job) -> Prepared:
         try:
             _assert_unchanged(shop, arrival)
             done = work_through(shop.bench, job, link, staging)
-            stem = _set_aside(shop, arrival, done)
+            stem = set_aside(shop, arrival, done.first.opened, done.rows, done.accounting.quarantined)
             _assert_unchanged(shop, arrival)
             rows, columns = done.accounting.rows_out, done.last.plan.work.columns
             finished = Finished(arrival.table, arrival.name, arrival.attempt, None, staging, columns, rows)
@@ -134,15 +135,18 @@ def stage(shop: Workshop, job: Job) -> Prepared:
     )
 
 
-def _set_aside(shop: Workshop, arrival: Arrival, done: Through) -> str | None:
-    """Write the quarantine file; gives its name, None when there is nothing to say of any row."""
+def set_aside(shop: Workshop, arrival: Arrival, opened: Opened, rows: Iterator[Row], expected: int) -> str | None:
+    """Write the quarantine file; gives its name, None when there is nothing to say of any row.
+
+    Raises:
+        AccountingError: There are not as many quarantined rows as were counted.
+    """
     stem = arrival.name.stem(arrival.attempt)
-    opened = done.first.opened
     writing = Writing(opened.header, opened.source.dialect)
-    kept = write_quarantine(shop.processed, arrival.table, stem, arrival.key, done.rows, writing)
-    if kept.quarantined != done.accounting.quarantined:
+    kept = write_quarantine(shop.processed, arrival.table, stem, arrival.key, rows, writing)
+    if kept.quarantined != expected:
         raise AccountingError(
-            f"{done.accounting.quarantined} rows were to be quarantined, but {kept.quarantined} were found again",
+            f"{expected} rows were to be quarantined, but {kept.quarantined} were found again",
             where=arrival.key,
             hint="nothing was committed; please report this with the file, it is a defect",
         )

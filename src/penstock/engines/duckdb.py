@@ -28,6 +28,7 @@ from penstock.engines.engine import (
     PLACE,
     ROW,
     SOURCE,
+    Parsed,
     Rejected,
     SetAside,
     Source,
@@ -193,13 +194,11 @@ class DuckDBEngine:
             hint=f"allow more with the environment variable {MEMORY_VARIABLE}, such as {enough}",
         )
 
-    def batch(self, work: Work, counts: Sequence[int]) -> DuckDBBatch:
-        """Do the work on a text that holds several files."""
+    def batch(self, work: Work, files: Sequence[Parsed]) -> DuckDBBatch:
+        """Do the work on the records of several files."""
         faults.reach("engine.write")
-        self._forget_rejects()
         try:
-            with fed(self._connection, work.source, ordered=True):
-                return DuckDBBatch(self._connection, work, counts)
+            return DuckDBBatch(self._connection, work, files)
         except duckdb.Error as error:
             raise _translated(error) from error
 

@@ -1,4 +1,4 @@
-"""Many small files in one go: their records, one file after the other in one text, are worked on by one query.
+"""Many small files in one go: their records, one file after the other, are worked on by one query.
 
 What a query costs before its first row is paid once instead of per file. Which rows are whose is told by the records'
 ordinals, because it is known how many each file has.
@@ -6,39 +6,45 @@ ordinals, because it is known how many each file has.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from penstock.engines.duckdb_sql import with_source
-from penstock.engines.engine import FATE, ORDINAL, Work, Written, flag_column
+from penstock.engines.duckdb_feed import RAGGED
+from penstock.engines.duckdb_sql import FEED, cells, with_source
+from penstock.engines.engine import FATE, ORDINAL, PLACE, ROW, Parsed, Rejected, SetAside, Work, Written, flag_column
+from penstock.errors import AccountingError
+from penstock.formats.csv import feed
 from penstock.naming import identifier
 
 if TYPE_CHECKING:
     import duckdb
 
 TABLE = "penstock_batch"
-FILE, LAST = "__penstock_file", "__penstock_last"
+FILE, LAST, CELLS = "__penstock_file", "__penstock_last", "__penstock_cells"
 FLAGGED = ("warned", "added")
 
 
 class DuckDBBatch:
     """The rows of several files, worked on and not yet written; keeps the contract of `Batch`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, work: Work, counts: Sequence[int]) -> None:
-        """Do the work on a text that holds files with that many records each."""
-        self._connection, self._work = connection, work
-        self._last = list(accumulate(counts))
+    def __init__(self, connection: duckdb.DuckDBPyConnection, work: Work, files: Sequence[Parsed]) -> None:
+        """Do the work on the records of several files."""
+        self._connection, self._work, self._files = connection, work, files
+        self._last = list(accumulate(file.records.num_rows for file in files))
+        connection.register(FEED, _stream(files))
         connection.execute("SET preserve_insertion_order=true")
         try:
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {TABLE} AS {self._rows()}")
-            self.written = self._counted(len(counts))
+            self.written = self._counted()
         except BaseException:
             self.close()
             raise
         finally:
             connection.execute("SET preserve_insertion_order=false")
+            connection.unregister(FEED)
 
     def _rows(self) -> str:
         work = self._work
@@ -46,26 +52,43 @@ class DuckDBBatch:
             f"CAST({identifier(column.name)} AS {column.type}) AS {identifier(column.name)}" for column in work.columns
         ]
         flags = [flag_column(at) for at, rule in enumerate(work.rules) if rule.fate in FLAGGED]
-        select = f"SELECT {', '.join([*columns, FATE, *flags, ORDINAL])} FROM ({work.select})"
-        return with_source(work.source, select, ordered=True)
+        texts = f"CASE WHEN {FATE} IS NOT NULL THEN [{cells(work)}] END AS {CELLS}"
+        select = f"SELECT {', '.join([*columns, FATE, *flags, texts, PLACE[1], ROW, ORDINAL])} FROM ({work.select})"
+        return with_source(replace(work.source, fed=True), select, ordered=True)
 
-    def _counted(self, files: int) -> tuple[Written, ...]:
+    def _counted(self) -> tuple[Written, ...]:
         """What became of each file's rows."""
-        conditions = [
-            flag_column(at) if rule.fate in FLAGGED else f"{FATE} = {at}" for at, rule in enumerate(self._work.rules)
-        ]
+        rules = self._work.rules
+        conditions = [flag_column(at) if rule.fate in FLAGGED else f"{FATE} = {at}" for at, rule in enumerate(rules)]
         counts = ", ".join(
             ["count(*)", *(f"count(*) FILTER ({condition})" for condition in [f"{FATE} IS NULL", *conditions])]
         )
-        ends = f"SELECT unnest({self._last}) AS {LAST}, unnest(range({files})) AS {FILE}"
-        rows = self._connection.execute(
-            f"SELECT {FILE}, {counts} FROM {TABLE} ASOF LEFT JOIN ({ends}) ON {ORDINAL} <= {LAST} GROUP BY {FILE}"
-        ).fetchall()
-        found = {row[0]: Written(row[1], row[2], tuple(row[3:]), (), 0) for row in rows}
-        none = Written(0, 0, (0,) * len(conditions), (), 0)
-        last = found.get(files - 1, none)
-        found[files - 1] = replace(last, rows_in=last.rows_in + found.pop(None, none).rows_in)
-        return tuple(found.get(at, none) for at in range(files))
+        found = {row[0]: row[1:] for row in self._of_files(f"{counts} ", f"GROUP BY {FILE}")}
+        noted: dict[int, list[SetAside]] = {}
+        asked = ", ".join(str(at) for at, rule in enumerate(rules) if rule.fate == "quarantined")
+        facts = f"{FATE}, {CELLS}, {PLACE[1]}, {ROW} "
+        for file, fate, texts, offset, made in self._of_files(facts, f"WHERE {FATE} IN ({asked})") if asked else ():
+            noted.setdefault(file, []).append(SetAside(0, fate, texts, None, offset, None, made))
+        return tuple(
+            self._written(at, found.get(at, (0,) * (len(rules) + 2)), noted.get(at, []))
+            for at in range(len(self._files))
+        )
+
+    def _of_files(self, what: str, which: str) -> list[tuple[Any, ...]]:
+        """Facts of the rows, with the number of their file."""
+        ends = f"SELECT unnest({self._last}) AS {LAST}, unnest(range({len(self._files)})) AS {FILE}"
+        sql = f"SELECT {FILE}, {what} FROM {TABLE} ASOF LEFT JOIN ({ends}) ON {ORDINAL} <= {LAST} {which}"
+        return self._connection.execute(sql).fetchall()
+
+    def _written(self, at: int, counts: Sequence[int], noted: list[SetAside]) -> Written:
+        parsed = self._files[at]
+        if counts[0] != parsed.records.num_rows:
+            raise AccountingError(
+                f"{parsed.records.num_rows:,} records were read, but {counts[0]:,} reached the engine",
+                hint="nothing was committed; please report this with the file, it is a defect",
+            )
+        refused = tuple(Rejected(record.offset, RAGGED, record.reason, record.raw) for record in parsed.refused)
+        return Written(counts[0] + len(refused), counts[1], tuple(counts[2:]), refused, 0, tuple(noted))
 
     def select(self, without: Collection[int]) -> str:
         """SELECT over the rows to keep, in the order of the files, leaving some files out."""
@@ -77,3 +100,13 @@ class DuckDBBatch:
     def close(self) -> None:
         """Let go of the rows."""
         self._connection.execute(f"DROP TABLE IF EXISTS {TABLE}")
+
+
+def _stream(files: Sequence[Parsed]) -> Any:
+    """All records one after the other, numbered, as an Arrow stream that can be taken once."""
+    import pyarrow as pa
+
+    records = pa.concat_tables([file.records for file in files])
+    numbers = pa.py_buffer(array("q", range(1, records.num_rows + 1)))
+    ordinals = pa.Array.from_buffers(pa.int64(), records.num_rows, [None, numbers])
+    return records.append_column(feed.ORDINAL, ordinals).to_reader().__arrow_c_stream__()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from penstock.formats import Dialect
+from penstock.formats.csv.feed import Refused
 from penstock.state.store import Column
 
 FATE = "__penstock_fate"
@@ -171,11 +172,24 @@ class Written:
     examples: tuple[SetAside, ...] = ()
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """A small CSV file, cut into records.
+
+    Attributes:
+        records: Arrow table of those that could be cut into fields, as `formats.csv.feed` gives them.
+        refused: The others.
+    """
+
+    records: Any
+    refused: tuple[Refused, ...]
+
+
 class Batch(Protocol):
     """The rows of several small files, worked on and not yet written.
 
     Attributes:
-        written: What became of each file's rows; which rows its rules set aside is not noted.
+        written: What became of each file's rows; of rows that are spoken of, only how many.
     """
 
     written: tuple[Written, ...]
@@ -201,11 +215,8 @@ class Engine(Protocol):
     def write(self, work: Work, path: str) -> Written:
         """Stream what the work keeps into one Parquet file at `path`; memory does not grow with the file."""
 
-    def batch(self, work: Work, counts: Sequence[int]) -> Batch:
-        """Do the work on a text that holds several files, one after the other, with that many records each.
-
-        A file for which `rows_in` differs from its count shows that the text holds other records than was thought.
-        """
+    def batch(self, work: Work, files: Sequence[Parsed]) -> Batch:
+        """Do the work, but for its source, on the records of several files."""
 
     def gather(self, select: str, columns: tuple[Column, ...], path: str, facts: Mapping[str, str]) -> int:
         """Write the rows of a SELECT over Parquet files to one, in order, with facts in its footer; gives their number.

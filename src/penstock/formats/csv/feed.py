@@ -20,6 +20,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -57,12 +58,12 @@ class Feed:
         error: What ended the reading early, since the engine only passes its words on.
     """
 
-    def __init__(self, path: str, dialect: Dialect, width: int, *, ordered: bool = False) -> None:
-        """Read the file at `path`; with the ordinal of each record, from 1, if they are to be `ordered`."""
+    def __init__(self, source: str | bytes, dialect: Dialect, width: int, *, ordered: bool = False) -> None:
+        """Read a file by its path, or its bytes; with the ordinal of each record, from 1, if it is to be `ordered`."""
         self.rows = 0
         self.refused: list[Refused] = []
         self.error: Exception | None = None
-        self._path, self._dialect, self._width, self._ordered = path, dialect, width, ordered
+        self._source, self._dialect, self._width, self._ordered = source, dialect, width, ordered
         self._quote, self._delimiter = dialect.quote.encode(), dialect.delimiter.encode()
         self._patterns = Patterns(dialect, width, pairs=False)
         self._end = b"\n"
@@ -75,16 +76,32 @@ class Feed:
         """
         import pyarrow as pa
 
+        schema = self._schema()
+        return pa.RecordBatchReader.from_batches(schema, self._kept(schema)).__arrow_c_stream__()
+
+    def table(self) -> pa.Table:
+        """The same at once, for a file that is small.
+
+        Raises:
+            DamagedFileError: Something in it is doubtful.
+        """
+        import pyarrow as pa
+
+        schema = self._schema()
+        return pa.Table.from_batches(list(self._kept(schema)), schema)
+
+    def _schema(self) -> pa.Schema:
+        import pyarrow as pa
+
         names = [f"{CELL}{at}" for at in range(self._width)]
         numbers = [NEAR, ORDINAL] if self._ordered else [NEAR]
-        schema = pa.schema([*((name, pa.string()) for name in names), *((name, pa.int64()) for name in numbers)])
-        return pa.RecordBatchReader.from_batches(schema, self._kept(schema, names)).__arrow_c_stream__()
+        return pa.schema([*((name, pa.string()) for name in names), *((name, pa.int64()) for name in numbers)])
 
-    def _kept(self, schema: pa.Schema, names: list[str]) -> Iterator[pa.RecordBatch]:
+    def _kept(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """All batches; keeps the error that ends them."""
         try:
-            with Path(self._path).open("rb") as file:
-                parser = _Parser(self._dialect, names)
+            with BytesIO(self._source) if isinstance(self._source, bytes) else Path(self._source).open("rb") as file:
+                parser = _Parser(self._dialect, schema.names[: self._width])
                 for offset, block, pieces in self._blocks(file):
                     self._prove(block, pieces)
                     near = offset

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,22 +85,34 @@ def prove(path: str, scan: Scan, dialect: Dialect, width: int) -> Proof:
 
 def unsuited(scan: Scan, dialect: Dialect, width: int) -> str:
     """Why a file cannot be plain, from what is known without looking at its records."""
-    delimiter, quote = dialect.delimiter, dialect.quote
     special = (
-        (dialect.encoding != UTF8, f"its encoding is {dialect.encoding}"),
         (scan.mark not in {"", UTF8} or not scan.utf8, "it is not UTF-8 throughout"),
         (scan.nul_line is not None, f"line {scan.nul_line} holds a NUL byte"),
         (scan.doubtful, "it holds U+FFFD or a byte order mark within the text"),
         (scan.returns > 0 and not (dialect.quote and scan.feeds), "it holds carriage returns without line feeds"),
+        (width > WIDEST_COUNTED and scan.size < LARGE_BYTES, f"it has {width:,} columns"),
+    )
+    return _unsuited_dialect(dialect) or next((why for found, why in special if found), "")
+
+
+def _unsuited_dialect(dialect: Dialect) -> str:
+    """Why no file of a dialect is plain; empty when it may be."""
+    delimiter, quote = dialect.delimiter, dialect.quote
+    special = (
+        (dialect.encoding != UTF8, f"its encoding is {dialect.encoding}"),
         (bool(dialect.comment), "it has comments"),
         (bool(dialect.escape), "its quotes are escaped"),
         (dialect.header > 1, "its header is several records"),
         (dialect.trailing, "its records end in a delimiter"),
         (len(delimiter) > 1 or delimiter in " \r\n" or not delimiter.isascii(), "its delimiter is unusual"),
         (quote in {" ", delimiter} or not quote.isascii(), "its quote is unusual"),
-        (width > WIDEST_COUNTED and scan.size < LARGE_BYTES, f"it has {width:,} columns"),
     )
     return next((why for found, why in special if found), "")
+
+
+def may_be_fed(content: bytes, dialect: Dialect) -> bool:
+    """Whether a small file may be proven while it is fed to the engine, for all that can be told beforehand."""
+    return not _unsuited_dialect(dialect) and not _ends_in_totals(BytesIO(content), dialect)
 
 
 def _ends_in_totals(file: BinaryIO, dialect: Dialect) -> bool:
