@@ -170,7 +170,7 @@ class Batcher:
     ) -> Prepared:
         """What became of one file, as if it had been staged alone; of the pack's bytes, its share."""
         arrival, checks, columns = file.arrival, task.table.checks, plan.work.columns
-        held = [(pack, member.rows) for pack in packs for member in pack.members if member.arrival == arrival.name]
+        held = [(pack, member.rows) for pack in packs if (member := pack.member(arrival.name, None)) is not None]
         own, share = tuple(pack for pack, _ in held), sum(round(pack.bytes * rows / pack.rows) for pack, rows in held)
         figures = replace(account(done, plan.work.rules, arrival.size), bytes_out=share)
         stem = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, Protocol
 
 from penstock.naming import ArrivalName, TableName
@@ -100,7 +101,7 @@ class Arrival:
     accounting: Accounting = Accounting()
     quarantine_stem: str | None = None
 
-    @property
+    @cached_property
     def name(self) -> ArrivalName:
         """Identity as it stands in file names."""
         return ArrivalName.of(self.key, self.version, self.generation)
