@@ -115,17 +115,20 @@ class Toll:
 
 
 def held(lake: Path, pid: int | None) -> int:
-    """How many arrivals a process has in its hands, as the state store has it; the lake is not opened for it."""
+    """How many arrivals a process has in its hands, as the state store has it; the lake is not opened for it.
+
+    A process that was stopped while it had the store for itself, to open or to tidy it, counts as having none.
+    """
     file = lake / ".penstock" / "state.db"
     if not file.exists():
         return 0
-    with closing(sqlite3.connect(file, timeout=60)) as connection:
+    with closing(sqlite3.connect(file, timeout=5)) as connection:
         try:
             ((count,),) = connection.execute(
                 "SELECT count(*) FROM arrivals WHERE state='working' AND worker LIKE ?", (f"{pid}-%",)
             ).fetchall()
         except sqlite3.OperationalError as error:
-            if "no such table" not in str(error):
+            if "no such table" not in str(error) and "locked" not in str(error):
                 raise
             return 0
     return int(count)
