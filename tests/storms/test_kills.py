@@ -48,7 +48,7 @@ def _strike(lake: Path, part: list[Delivery], toll: Toll, luck: random.Random) -
     The times are nearer to 0.2 s than to 2 s, so that there is time for many. A slow machine is given more: a run may
     begin, and when none in a row got as far as to a commit, one is killed right after it.
     """
-    seconds, extra = 0.2 + 1.8 * luck.random() ** 4, 0.1 * luck.random()
+    seconds, extra = 0.2 + 1.8 * luck.random() ** 6, 0.1 * luck.random()
     half = len(part) // 2
     _land(part[:half], lake)
     victim, until = Victim(lake), time.monotonic() + seconds
@@ -102,7 +102,7 @@ def _prey(crowd: list[Victim], luck: random.Random) -> Victim:
 
 def _parts(landing: list[Delivery], kills: int) -> Iterator[list[Delivery]]:
     """What lands in each round; there are more rounds than kills, since some strike between two pieces of work."""
-    each = math.ceil(len(landing) / (1.5 * kills))
+    each = math.ceil(len(landing) / (2.2 * kills))
     for at in range(0, len(landing), each):
         yield landing[at : at + each]
 
