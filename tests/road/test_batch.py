@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import penstock
 from penstock.arrivals import batch
+from penstock.arrivals import stage as staging
 from penstock.naming import TableName, is_pack
 from penstock.state import Accounting
 from tests.road.lakes import contents
@@ -201,3 +202,69 @@ def test_a_lost_state_store_knows_what_packs_hold(tmp_path: Path) -> None:
         head = lake.catalog.head(T)
         assert head is not None
         assert {str(path) for path in data} == {file.path for file in head.files}
+
+
+def test_what_people_should_know_is_said_of_each_file(tmp_path: Path) -> None:
+    """What a run notes of files that are processed together is what it notes of each alone."""
+    found = []
+    for together in (True, False):
+        folder = make(tmp_path / str(together))
+        for at in range(4):
+            land(folder, f"f{at}.csv", f"{at},x,2024-01-01", header="n,name,at")
+        with pytest.MonkeyPatch.context() as patch:
+            if not together:
+                alone(patch)
+            with penstock.open(folder) as lake:
+                found.append(sorted(lake.run().notes))
+                assert packs(lake) == ([4] if together else [])
+    assert found[0] == found[1]
+    assert [file for file, _ in found[0]] == [f"f{at}.csv" for at in range(4)]
+
+
+def test_rows_that_came_back_and_are_replaced_are_spoken_of(tmp_path: Path) -> None:
+    """New versions that are processed together say how many readmitted rows of the earlier ones they replace."""
+    folder = make(tmp_path)
+    for at in range(3):
+        land(folder, f"f{at}.csv", f"{at},x,2024-01-01,1", "950,y,2024-01-01,1")
+    with penstock.open(folder) as lake:
+        lake.run()
+        (row,) = lake.query("SELECT id FROM penstock.quarantine WHERE file = 'f1.csv'").fetchall()
+        (folder / "fixed.csv").write_text(f"_id,n,name,at,k\n{row[0]},9,y,2024-01-01,1\n")
+        assert lake.readmit("t", folder / "fixed.csv").readmitted == 1
+    for at in range(3):
+        land(folder, f"f{at}.csv", f"{at},z,2024-01-01,1")
+    with penstock.open(folder) as lake:
+        notes = lake.run().notes
+        assert packs(lake) == [3]
+        assert [file for file, note in notes if "readmitted into the version before" in note] == ["f1.csv"]
+        assert lake.query("SELECT name FROM t WHERE k = 1").fetchall().count(("z",)) == 3
+
+
+def test_a_batch_that_fails_leaves_each_file_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong with a batch, its files are processed one by one, and nothing of the attempt stays."""
+    folder = make(tmp_path)
+    for at in range(4):
+        land(folder, f"f{at}.csv", f"{at},x,2024-01-01,1", "950,y,2024-01-01,1")
+    aside = staging.set_aside
+    calls = []
+
+    def failing(shop: Any, arrival: Any, *rest: Any) -> str | None:
+        calls.append(arrival.key)
+        if len(calls) == 3:
+            raise OSError(5, "input/output error")
+        stem: str | None = aside(shop, arrival, *rest)
+        return stem
+
+    monkeypatch.setattr(batch, "set_aside", failing)
+    with penstock.open(folder) as lake:
+        summary = lake.run()
+        assert (summary.dead, len(calls)) == ([], 3)
+        assert summary.files == {T: 4}
+        assert packs(lake) == []
+        head = lake.catalog.head(T)
+        assert head is not None
+        assert {str(path) for path in (folder / "processed/main/t/data").iterdir()} == {
+            file.path for file in head.files
+        }
+        assert len(list((folder / "processed/_quarantine/main/t").iterdir())) == 4
+        assert len(lake.query("SELECT * FROM penstock.quarantine").fetchall()) == 4

@@ -17,6 +17,7 @@ from penstock.arrivals.intake import COMPRESSED, Opened, format_of, open_file
 from penstock.arrivals.planning.evolution import Basis
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.planning.plan import Plan, Planner, Terms
+from penstock.arrivals.readmission.reapply import notes_of_replaced
 from penstock.arrivals.stage import Prepared, Workshop, scratch, set_aside
 from penstock.declaration import Table
 from penstock.engines import Batch, Parsed, Source, Written
@@ -25,10 +26,12 @@ from penstock.errors import DamagedFileError, PenstockError
 from penstock.formats.csv.feed import Feed
 from penstock.formats.csv.proof import may_be_fed
 from penstock.naming import TableName
+from penstock.quality import quarantine_key
 from penstock.quality.accounting import account
 from penstock.quality.checks import file_breaches, look, needs_lease
 from penstock.quality.collect import Delivered, collect
 from penstock.state import Arrival, DataFile, Head, Member
+from penstock.storage.local import remove_file
 from penstock.tables import Staged
 
 MOST_BYTES = 1_000_000
@@ -95,11 +98,9 @@ class Batcher:
         header, contents = _alike(list(self._contents(arrivals)))
         if len(contents) < FEWEST or not header:
             return []
-        with suppress(PenstockError):
-            names = self._names(task, contents)
-            files = list(self._files(task, names, contents)) if names else []
-            return self._worked(task, files) if len(files) >= FEWEST else []
-        return []
+        names = self._names(task, contents)
+        files = list(self._files(task, names, contents)) if names else []
+        return self._worked(task, files) if len(files) >= FEWEST else []
 
     def _contents(self, arrivals: Sequence[Arrival]) -> Iterator[tuple[Arrival, bytes]]:
         """The bytes of the files that still are what was recorded."""
@@ -163,7 +164,18 @@ class Batcher:
         if members:
             select = batch.select(set(range(len(files))).difference(clean))
             packs = self._packer.write_members(task.head, select, plan.work.columns, members)
-        return [self._prepared(task, plan, file, done, packs) for file, done in pairs]
+        try:
+            return [self._prepared(task, plan, file, done, packs) for file, done in pairs]
+        except BaseException:
+            self._undo(packs, [file.arrival for file, _ in pairs])
+            raise
+
+    def _undo(self, packs: Sequence[DataFile], arrivals: Sequence[Arrival]) -> None:
+        """Remove what was published: the files are processed alone now, under the same names."""
+        for pack in packs:
+            remove_file(pack.path)
+        for arrival in arrivals:
+            self._shop.processed.delete(quarantine_key(arrival.table, arrival.name.stem(arrival.attempt)))
 
     def _prepared(
         self, task: Batching, plan: Plan, file: _File, done: Written, packs: tuple[DataFile, ...]
@@ -185,7 +197,7 @@ class Batcher:
             quarantine_stem=stem,
             columns=columns,
             source=None,
-            notes=plan.notes,
+            notes=(*plan.notes, *notes_of_replaced(task.head, arrival.name, task.table.on_reupload)),
             findings=tuple(look(checks, plan.work.rules, done, [])),
             basis=Basis(task.head, task.known),
         )

@@ -6,6 +6,7 @@ Any number of workers, in one process or many, may work on one lake. What keeps 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -32,6 +33,8 @@ from penstock.state import Arrival, Lease, SqliteState
 from penstock.steps import table_order
 from penstock.tables import Catalog
 from penstock.tables.others import beside, others_of
+
+log = logging.getLogger("penstock.arrivals")
 
 GROUP_ARRIVALS = 256
 GROUP_BYTES = 256_000_000
@@ -177,28 +180,36 @@ class Worker:
         """Stage arrivals: together those with which that can be done, the others one by one beside what is `ready`."""
         for arrival in arrivals:
             self._announce(arrival)
-        together = self._together(name, table, arrivals)
-        yield from together
-        done = {prepared.arrival.sequence for prepared in together}
+        done = set[int]()
+        for prepared in self._together(name, table, arrivals):
+            summary.notes += [(prepared.arrival.key, note) for note in prepared.notes]
+            done.add(prepared.arrival.sequence)
+            yield prepared
         rest = [arrival for arrival in arrivals if arrival.sequence not in done]
         for at, arrival in enumerate(rest):
             if self._stopping.is_set():
                 for left in rest[at:]:
                     self._state.arrivals.give_back(left, "the work was stopped", counted=False)
                 return
-            prepared = self._stage(name, table, arrival, summary, ready)
-            if prepared is not None:
-                yield prepared
+            if (alone := self._stage(name, table, arrival, summary, ready)) is not None:
+                summary.notes += [(arrival.key, note) for note in alone.notes]
+                yield alone
 
     def _together(self, name: TableName, table: Table, arrivals: list[Arrival]) -> list[Prepared]:
-        """Stage what can be processed together."""
+        """Stage what can be processed together; nothing where that fails: each file alone says whose fault it is."""
         small = [arrival for arrival in arrivals if is_small(arrival, table)]
-        head, known = self._catalog.head(name), self._known(name)
-        if len(small) < FEWEST or head is None or known is None or not is_batchable(table, known):
+        if len(small) < FEWEST:
             return []
-        terms = Terms(head, others_of(self._catalog, name, lambda: head))
-        task = Batching(name, table, head, known, self._planner(name, table), terms)
-        return self._batcher.stage(task, small)
+        try:
+            head, known = self._catalog.head(name), self._known(name)
+            if head is None or known is None or not is_batchable(table, known):
+                return []
+            terms = Terms(head, others_of(self._catalog, name, lambda: head))
+            task = Batching(name, table, head, known, self._planner(name, table), terms)
+            return self._batcher.stage(task, small)
+        except Exception:
+            log.info("files of %s could not be processed together", name, exc_info=True)
+            return []
 
     def _announce(self, arrival: Arrival) -> None:
         facts = {"table": str(arrival.table), "file": arrival.key, "bytes": arrival.size, "attempt": arrival.attempts}
@@ -220,7 +231,6 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever one file causes must not stop the others
             self._finisher.fail(name, table, arrival, error, summary)
         else:
-            summary.notes += [(arrival.key, note) for note in prepared.notes]
             return prepared
         return None
 

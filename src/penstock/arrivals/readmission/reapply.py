@@ -63,9 +63,7 @@ def with_corrections(
         there: Gives the table beside the file.
     """
     name, head = prepared.arrival.name, job.terms.head
-    replaced = _replaced(head, name) if job.table.on_reupload == "replace" else 0
-    gone = f"rows readmitted into the version before that are replaced with it: {replaced}"
-    notes = (*prepared.notes, *([gone] if replaced else []))
+    notes = (*prepared.notes, *notes_of_replaced(head, name, job.table.on_reupload))
     parts = earlier_parts(head, name)
     if not parts or head is None:
         return replace(prepared, notes=notes)
@@ -106,9 +104,13 @@ def run_of_parts(clock: Clock, run: Run, prepared: Prepared) -> Run | None:
     return replace(run, run=run_id(clock), accounting=prepared.brought_back, state="finished", arrivals=[source])
 
 
-def _replaced(head: Head | None, name: ArrivalName) -> int:
-    """Rows in live parts of other versions of the file."""
-    return sum(part.rows for part in parts_of(head, {name.key_id}) if part.arrival.version_id != name.version_id)
+def notes_of_replaced(head: Head | None, name: ArrivalName, on_reupload: str) -> Iterator[str]:
+    """What is said of readmitted rows, in live parts of other versions of a file, that give way to this one."""
+    if on_reupload != "replace":
+        return
+    rows = sum(part.rows for part in parts_of(head, {name.key_id}) if part.arrival.version_id != name.version_id)
+    if rows:
+        yield f"rows readmitted into the version before that are replaced with it: {rows}"
 
 
 def _reapplied(
