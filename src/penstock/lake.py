@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from penstock.upkeep.policy import Policy
 
 STATE_FOLDER = ".penstock"
+BELL = "bell"
+"""A file that is touched when something happened; `penstock up` watches it."""
 JOURNAL_EVENTS = (
     *("finished", "dead", "failed", "readmitted", "purged", "sealed", "repaired", "noticed"),
     *("maintained", "upkeep_failed"),
@@ -99,7 +101,9 @@ class Lake:
     @cached_property
     def state(self) -> SqliteState:
         """The state store."""
-        return SqliteState(self.folder / STATE_FOLDER, self.clock)
+        state = SqliteState(self.folder / STATE_FOLDER, self.clock)
+        state.events.listen(self._ring)
+        return state
 
     @cached_property
     def catalog(self) -> LocalCatalog:
@@ -329,6 +333,12 @@ class Lake:
             return self.state.heads
         except StateError:
             return NoHeads()
+
+    def _ring(self) -> None:
+        """Let everybody who looks after the lake know that something happened, in this process and in others."""
+        self.signals.announce("rung")
+        with suppress(OSError):  # nobody has to hear: they look for themselves now and then
+            (self.folder / STATE_FOLDER / BELL).touch()
 
     def _note_sealed(self, paths: list[str]) -> None:
         """Tell of files that nobody had sealed: another writer's, an older lake's, or those of a commit cut short."""

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from penstock.clock import HeldClock
+from penstock.errors import DamagedStateError
 from penstock.naming import ArrivalName, TableName
-from penstock.state import Accounting, CheckOutcome, DataFile, Head, Run, SqliteState, State
-from penstock.state.sqlite.database import FIRST_SCHEMA
+from penstock.state import Accounting, CheckOutcome, DataFile, Event, Head, Run, SqliteState, State
+from penstock.state.sqlite import sums
+from penstock.state.sqlite.database import _CHANGES, FIRST_SCHEMA
 from penstock.state.store import Arrival, ArrivalState, Column
 from tests.contracts.conftest import Stores
 
@@ -145,6 +147,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from penstock.clock import HeldClock
+from penstock.errors import DamagedStateError
 from penstock.naming import TableName
 from tests.contracts.registry import STATES
 store = STATES[sys.argv[1]](Path(sys.argv[2]), HeldClock())
@@ -502,6 +505,43 @@ def test_a_store_of_the_first_version_learns_of_checks(tmp_path: Path) -> None:
         assert again.checks.list() == [outcome("r1", "a")]
 
 
+def _store_of_version_4(file: Path, *, damaged: bool) -> None:
+    """A database as it was before there were events, with one arrival, whose sum does not hold if `damaged`."""
+    values = (1, "t", "a", "one", 0, 1, 1, "m", "pending", 0, "", "", 0.0, 0.0, 1.0, None, None, None, None, None, None)
+    with closing(sqlite3.connect(file)) as old:
+        old.executescript(";".join([FIRST_SCHEMA, _CHANGES[2], _CHANGES[3]]))
+        for table in sums.BEFORE_SUMS:
+            old.execute(f"ALTER TABLE {table} ADD COLUMN sum INTEGER")
+        old.execute("ALTER TABLE heads ADD COLUMN files_sum INTEGER")
+        old.execute(
+            f"INSERT INTO arrivals VALUES ({', '.join('?' * len(values))}, ?)",
+            (*values, sums.sum_of(*values) + damaged),
+        )
+        old.execute("CREATE TRIGGER arrivals_added AFTER INSERT ON arrivals BEGIN SELECT RAISE(ABORT, 'old'); END")
+        old.execute("PRAGMA user_version=4")
+        old.commit()
+
+
+def test_a_store_of_the_fourth_version_learns_of_events(tmp_path: Path) -> None:
+    """A database that was written before there were events keeps what it holds, with sums, and can hold events."""
+    _store_of_version_4(tmp_path / "state.db", damaged=False)
+    with closing(SqliteState(tmp_path)) as opened:
+        assert states(opened) == [("a", "pending")]
+        assert record(opened, "b", "one")
+        opened.events.add("arrived", T, {})
+        assert opened.faults() == []
+    with closing(SqliteState(tmp_path)) as again:
+        assert states(again) == [("a", "pending"), ("b", "pending")]
+        assert len(again.events.after(0)) == 1
+
+
+def test_a_damaged_store_of_the_fourth_version_is_not_summed_anew(tmp_path: Path) -> None:
+    """A row that is not as it was written does not become right by a change of the schema."""
+    _store_of_version_4(tmp_path / "state.db", damaged=True)
+    with pytest.raises(DamagedStateError, match="row 1 of arrivals is not as it was written"):
+        SqliteState(tmp_path)
+
+
 # --- Heads -------------------------------------------------------------------------------------
 
 
@@ -553,3 +593,108 @@ def test_a_store_that_is_being_made_is_waited_for(tmp_path: Path) -> None:
     finally:
         release.join()
         first.close()
+
+
+# --- Events ------------------------------------------------------------------------------------
+
+
+def test_events_are_kept_in_order(store: State, clock: HeldClock) -> None:
+    """Events come back whole, in the order recorded, from any point on."""
+    first = store.events.add("arrived", T, {"files": ["é\n"], "bytes": 1})
+    clock.sleep(5)
+    second = store.events.add("ok", None, {})
+    assert store.events.after(0) == [
+        Event(first, "arrived", T, clock.now() - 5, {"files": ["é\n"], "bytes": 1}),
+        Event(second, "ok", None, clock.now(), {}),
+    ]
+    assert [event.sequence for event in store.events.after(first)] == [second]
+    assert [event.sequence for event in store.events.after(0, 1)] == [first]
+
+
+def test_a_consumer_starts_at_the_newest_event(stores: Stores) -> None:
+    """Who comes new hears what happens from then on, whichever process asks, and goes on where it was."""
+    one, two = stores.worker(), stores.worker()
+    one.events.add("arrived", T, {})
+    begun = one.events.cursor("notices")
+    assert one.events.after(begun) == []
+    added = one.events.add("dead", T, {})
+    assert two.events.cursor("notices") == begun
+    two.events.advance("notices", added)
+    assert one.events.cursor("notices") == added
+    one.events.advance("notices", begun)
+    assert two.events.cursor("notices") == added, "a late answer of another process takes nothing back"
+
+
+def test_a_consumer_of_an_emptied_record_misses_nothing(store: State, clock: HeldClock) -> None:
+    """A consumer that starts after old events were forgotten stands behind them, not before the next one."""
+    gone = store.events.add("arrived", T, {})
+    clock.sleep(10)
+    assert store.events.trim(clock.now()) == 1
+    assert store.events.cursor("late") == gone
+    added = store.events.add("arrived", T, {})
+    assert [event.sequence for event in store.events.after(store.events.cursor("late"))] == [added]
+
+
+def test_events_wait_for_the_slowest_consumer(store: State, clock: HeldClock) -> None:
+    """What somebody has not acted on stays, however old, up to the last moment."""
+    store.events.cursor("slow")
+    quick = store.events.cursor("quick")
+    added = store.events.add("dead", T, {})
+    store.events.advance("quick", added)
+    clock.sleep(1_000)
+    assert quick < added
+    assert store.events.trim(clock.now()) == 0
+    assert [event.sequence for event in store.events.after(0)] == [added]
+    assert store.events.trim(clock.now(), at_latest=clock.now()) == 1
+    assert store.events.after(0) == []
+
+
+def test_events_of_an_undone_transaction_never_happened(store: State) -> None:
+    """An event is recorded with what it tells of, or not at all; listeners are called only for those recorded."""
+    heard: list[int] = []
+    store.events.listen(lambda: heard.append(len(store.events.after(0))))
+
+    def undone() -> None:
+        with store.together():
+            store.events.add("dead", T, {})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        undone()
+    assert (store.events.after(0), heard) == ([], [])
+    with store.together():
+        store.events.add("dead", T, {})
+        store.events.add("dead", T, {})
+        assert heard == []
+    assert heard == [2]
+    record(store, "a", "one")
+    assert heard == [2], "a transaction that tells nothing calls nobody"
+
+
+def test_a_finished_file_says_whether_it_was_dead(store: State) -> None:
+    """The first success after a dead letter is told as such, once; an attempt that failed is no dead letter."""
+
+    def finish() -> bool:
+        (claimed,) = store.arrivals.claim(T, 1)
+        return store.arrivals.finish(claimed, "r", Accounting(), None)
+
+    def bury() -> None:
+        (claimed,) = store.arrivals.claim(T, 1)
+        store.arrivals.bury(claimed, "why", "plan", "r")
+
+    record(store, "a", "one")
+    (claimed,) = store.arrivals.claim(T, 1)
+    store.arrivals.give_back(claimed, "a lock")
+    assert not finish()
+    record(store, "a", "two")
+    bury()
+    record(store, "a", "three")
+    assert finish(), "a newer version took the dead one's place"
+    (arrival,) = store.arrivals.find(T, ("finished",))
+    store.arrivals.requeue(arrival, 1)
+    assert not finish()
+    record(store, "b", "one")
+    bury()
+    (arrival,) = store.arrivals.find(T, ("dead",))
+    store.arrivals.requeue(arrival, 0)
+    assert finish(), "the same version was tried again"

@@ -6,8 +6,10 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 
+from penstock.arrivals.tell import tell_arrived
 from penstock.declaration import Table
 from penstock.engines import MEMORY_VARIABLE
 from penstock.naming import TableName
@@ -49,6 +51,8 @@ def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, folder:
             seen = [(key, _seen(raw, key)) for key in changed[at : at + AT_ONCE]]
             with state.together():  # one transaction for many small files
                 new = [_record(state, name, *there) for _, there in seen if there is not None]
+                told = [there[0] for (_, there) in seen if there is not None]
+                tell_arrived(state.events, name, compress(told, new))
             found.growing += [key for key, there in seen if there is None]
             if any(new):
                 found.recorded[name] = found.recorded.get(name, 0) + sum(new)
@@ -61,7 +65,12 @@ def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, folder:
 def record(raw: Zone, table: TableName, key: str, state: State) -> bool | None:
     """Record the current version of one file: True if it is new, None while the file is still being written or gone."""
     seen = _seen(raw, key)
-    return None if seen is None else _record(state, table, *seen)
+    if seen is None:
+        return None
+    with state.together():
+        if new := _record(state, table, *seen):
+            tell_arrived(state.events, table, seen[:1])
+    return new
 
 
 def _seen(raw: Zone, key: str) -> tuple[FileVersion, str] | None:

@@ -11,13 +11,14 @@ from penstock.arrivals.planning.evolution import Rewriter
 from penstock.arrivals.readmission.reapply import assert_settled, run_of_parts
 from penstock.arrivals.settle import run_id, table_for
 from penstock.arrivals.stage import Prepared, Workshop
+from penstock.arrivals.tell import tell_breached, tell_committed, tell_dead, tell_failed, tell_recovered
 from penstock.declaration import Table
 from penstock.engines.packs import Packer
 from penstock.errors import CheckHaltedError, LeaseLostError, PlanOutdatedError, RowsElsewhereError
 from penstock.naming import TableName
 from penstock.quality.checks import check_outcomes, needs_lease
 from penstock.signals import Signals
-from penstock.state import Accounting, Arrival, Lease, Run, SqliteState
+from penstock.state import Accounting, Arrival, CheckOutcome, Lease, Run, SqliteState
 from penstock.storage.local import remove_file
 from penstock.tables import Catalog, Committed, commit_group
 from penstock.tables.commit import assert_replaceable
@@ -74,7 +75,9 @@ class Finisher:
         facts |= details_of(error)
         if not final:
             delay = FIRST_DELAY * 2 ** (arrival.attempts - 1)
-            self._state.arrivals.give_back(arrival, reason, delay)
+            with self._state.together():
+                self._state.arrivals.give_back(arrival, reason, delay)
+                tell_failed(self._state.events, arrival, reason, delay)
             self._signals.announce("failed", **facts, retry_in=delay)
             return
         run = Run(
@@ -91,7 +94,10 @@ class Finisher:
             self._state.runs.add(run)
             self._state.arrivals.bury(arrival, reason, fingerprint(table, self._shop.bench.folder), run.run)
             if isinstance(error, CheckHaltedError):
-                self._state.checks.add(check_outcomes(error.findings, name, arrival.key, run.run, run.started))
+                outcomes = check_outcomes(error.findings, name, arrival.key, run.run, run.started)
+                self._state.checks.add(outcomes)
+                tell_breached(self._state.events, name, outcomes)
+            tell_dead(self._state.events, arrival, reason, run.run)
         summary.dead.append(replace(arrival, state="dead", reason=reason))
         self._signals.announce("dead", **facts, run=run.run)
 
@@ -208,13 +214,18 @@ class Finisher:
         replaces = table.on_reupload == "replace"
         with self._state.together():
             self._state.runs.add(run)
+            outcomes, recovered = list[CheckOutcome](), list[Arrival]()
             for done in ready:
                 if (again := run_of_parts(self._clock, run, done)) is not None:
                     self._state.runs.add(again)
                 stem = done.quarantine_stem
-                self._state.arrivals.finish(done.arrival, run.run, done.accounting, stem, replaces=replaces)
-                outcomes = check_outcomes(list(done.findings), name, done.arrival.key, run.run, run.started)
-                self._state.checks.add(outcomes)
+                if self._state.arrivals.finish(done.arrival, run.run, done.accounting, stem, replaces=replaces):
+                    recovered.append(done.arrival)
+                outcomes += check_outcomes(list(done.findings), name, done.arrival.key, run.run, run.started)
+            self._state.checks.add(outcomes)
+            tell_breached(self._state.events, name, outcomes)
+            tell_committed(self._state.events, run, [(done.arrival, done.accounting) for done in ready])
+            tell_recovered(self._state.events, run, recovered)
         if committed:  # a pack may have been carved for the commit, and what was there already adds nothing
             unused = [one for one in ready if one.arrival.name in committed.already or one.staged.packed]
             live = {file.path for file in committed.head.files}

@@ -1,5 +1,6 @@
 """The state store: arrivals, leases, runs and the cache of table heads. The tables stay the truth."""
 
+from penstock.state.events import Event, EventName, Events
 from penstock.state.files import DataFile, Member
 from penstock.state.specs import Spec
 from penstock.state.sqlite import SqliteState
@@ -26,6 +27,9 @@ __all__ = [
     "CheckOutcome",
     "Checks",
     "DataFile",
+    "Event",
+    "EventName",
+    "Events",
     "Head",
     "Heads",
     "Lease",

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from penstock.naming import ArrivalName, TableName
+from penstock.state.events import Events
 from penstock.state.files import DataFile
 from penstock.state.specs import UNPARTITIONED, Spec
 
@@ -238,8 +239,11 @@ class Arrivals(Protocol):
 
     def finish(
         self, arrival: Arrival, run: str, accounting: Accounting, quarantine_stem: str | None, *, replaces: bool = True
-    ) -> None:
-        """Note that an arrival's rows are in; if it `replaces`, earlier versions of its key become `superseded`."""
+    ) -> bool:
+        """Note that an arrival's rows are in; if it `replaces`, earlier versions of its key become `superseded`.
+
+        True if the file had been dead: this version, or an earlier one and none since was finished.
+        """
 
     def give_back(self, arrival: Arrival, reason: str, delay: float = 0.0, *, counted: bool = True) -> None:
         """End an attempt without success: the arrival waits again, not before `delay` seconds.
@@ -347,6 +351,10 @@ class State(Protocol):
     @property
     def heads(self) -> Heads:
         """The cache of what tables hold."""
+
+    @property
+    def events(self) -> Events:
+        """What happened."""
 
     def together(self) -> AbstractContextManager[None]:
         """Everything that is recorded inside happens whole or not at all."""

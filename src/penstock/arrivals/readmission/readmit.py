@@ -24,6 +24,7 @@ from penstock.arrivals.readmission.corrected import Case
 from penstock.arrivals.readmission.sorting import Desk, Refused, Target, sort_corrections
 from penstock.arrivals.settle import SOURCE, Heartbeat, run_id, table_for
 from penstock.arrivals.stage import Workshop
+from penstock.arrivals.tell import tell_committed
 from penstock.declaration import Table
 from penstock.errors import LeaseLostError, SupersededError
 from penstock.naming import TableName
@@ -201,6 +202,7 @@ class Readmitter:
         gone = []
         with self._state.together():
             self._state.runs.add(run)
+            tell_committed(self._state.events, run, ())
             for back in backs:
                 old = back.arrival.quarantine_stem or ""
                 if old in renamed:

@@ -88,7 +88,7 @@ class Arrivals:
 
     def finish(
         self, arrival: Arrival, run: str, accounting: Accounting, quarantine_stem: str | None, *, replaces: bool = True
-    ) -> None:
+    ) -> bool:
         """Note that an arrival's rows are in the table."""
         with self._database.transaction() as sql:
             sql.execute(
@@ -102,6 +102,11 @@ class Arrivals:
                     "WHERE \"table\"=? AND key=? AND state='finished' AND sequence<?",
                     (str(arrival.table), arrival.key, arrival.sequence),
                 )
+            revived = sql.execute(
+                'UPDATE arrivals SET plan=NULL WHERE "table"=? AND key=? AND sequence<=? AND plan IS NOT NULL',
+                (str(arrival.table), arrival.key, arrival.sequence),
+            )
+            return revived.rowcount > 0
 
     def give_back(self, arrival: Arrival, reason: str, delay: float = 0.0, *, counted: bool = True) -> None:
         """End an attempt without success."""

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from penstock.state.sqlite import sums
 from penstock.state.sqlite.health import Health, faults_of
 from penstock.storage.write_ahead import write_ahead
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_SECONDS = 60.0
 
 FIRST_SCHEMA = """
@@ -71,9 +71,39 @@ ALTER TABLE live_files ADD COLUMN partition TEXT NOT NULL DEFAULT '';
 DELETE FROM heads;
 DELETE FROM live_files;
 """,
+    5: """
+ALTER TABLE arrivals ADD COLUMN failed_at REAL;
+ALTER TABLE arrivals ADD COLUMN trouble TEXT;
+CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, "table" TEXT NOT NULL, at REAL NOT NULL,
+    facts TEXT NOT NULL, sum INTEGER
+);
+CREATE TABLE cursors (consumer TEXT PRIMARY KEY, sequence INTEGER NOT NULL, sum INTEGER);
+CREATE TABLE messages (
+    message INTEGER PRIMARY KEY AUTOINCREMENT, notice TEXT NOT NULL, target TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'waiting', created REAL NOT NULL, not_before REAL NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0, sent_at REAL, subject TEXT NOT NULL, body TEXT NOT NULL, events TEXT NOT NULL,
+    error TEXT, sum INTEGER
+);
+CREATE INDEX messages_by_state ON messages (state, not_before);
+CREATE TABLE alarms (
+    alarm TEXT PRIMARY KEY, state TEXT NOT NULL, since REAL NOT NULL, checked REAL NOT NULL, value REAL, reason TEXT,
+    memory TEXT NOT NULL DEFAULT '{}', sum INTEGER
+);
+CREATE TABLE alarm_changes (
+    change INTEGER PRIMARY KEY AUTOINCREMENT, alarm TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL, value REAL,
+    reason TEXT, sum INTEGER
+);
+CREATE TABLE workflow_runs (
+    run TEXT PRIMARY KEY, workflow TEXT NOT NULL, trigger TEXT NOT NULL, due REAL NOT NULL, state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, queued REAL NOT NULL, started REAL, finished REAL,
+    worker TEXT NOT NULL DEFAULT '', steps TEXT NOT NULL DEFAULT '[]', error TEXT, sum INTEGER,
+    UNIQUE (workflow, trigger)
+);
+CREATE TABLE schedules (schedule TEXT PRIMARY KEY, expression TEXT NOT NULL, last_due REAL NOT NULL, sum INTEGER);
+""",
 }
-"""What each version of the schema adds to the one before it; version 4 adds what `sums.statements` says."""
-SUMS = 4
+"""What each version of the schema adds to the one before it; sums are added by `sums.statements`."""
 
 
 class Database:
@@ -84,7 +114,8 @@ class Database:
         self._folder = folder
         self._lock = threading.RLock()
         self._worker: str | None = None
-        self._closed = self._within = False
+        self._closed = self._within = self._told = False
+        self._listeners: list[Callable[[], None]] = []
         self._worker_file: Any = None
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "state.db"
@@ -120,7 +151,8 @@ class Database:
                 found = self._version()
                 scripts = [FIRST_SCHEMA] if found == 0 else []
                 scripts += [change for version, change in sorted(_CHANGES.items()) if version > found]
-                for statement in (*";".join(scripts).split(";"), *(sums.statements() if found < SUMS else ())):
+                self._health.assert_summed(sql, found)
+                for statement in (*";".join(scripts).split(";"), *sums.statements(found)):
                     sql.execute(statement)
                 sql.execute(f"PRAGMA user_version={max(found, SCHEMA_VERSION)}")
         if self._version() > SCHEMA_VERSION:
@@ -145,9 +177,21 @@ class Database:
                     self._connection.execute("COMMIT")
                 except BaseException:
                     self._roll_back()
+                    self._told = False
                     raise
                 finally:
                     self._within = False
+            told, self._told = self._told, False
+        for listener in self._listeners if told else ():
+            listener()
+
+    def tell(self) -> None:
+        """Call those who listen once the transaction at hand is committed."""
+        self._told = True
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, which must not take long, after each transaction in which something was told."""
+        self._listeners.append(listener)
 
     def _roll_back(self) -> None:
         """Undo what is open; after some errors SQLite has done so by itself, and the error that led here says more."""

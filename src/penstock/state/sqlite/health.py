@@ -18,8 +18,6 @@ from penstock.state.sqlite import sums
 from penstock.storage.seals import is_damage, mark_of
 
 ENDING = ".mark"
-FIRST_SUMMED = 4
-"""Version of the schema from which on rows have sums."""
 
 
 class Health:
@@ -51,6 +49,16 @@ class Health:
                     f"the state store is damaged: {found[0]}", where=str(self.file), hint=sums.REPAIR
                 )
 
+    def assert_summed(self, connection: sqlite3.Connection, version: int) -> None:
+        """Make sure that rows are as they were written, before a change of the schema sums them anew.
+
+        Raises:
+            DamagedStateError: One is not.
+        """
+        if version >= sums.FIRST_SUMMED:
+            for fault in _wrong_rows(connection):
+                raise DamagedStateError(f"the state store is damaged: {fault}", where=str(self.file), hint=sums.REPAIR)
+
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Turn what SQLite says of a damaged file into our error; locks and full disks stay what they are."""
@@ -78,14 +86,14 @@ class Health:
 def faults_of(connection: sqlite3.Connection) -> list[str]:
     """Everything that is wrong with a store: what SQLite finds, and rows that do not agree with their sums."""
     found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-    if found or int(connection.execute("PRAGMA user_version").fetchone()[0]) < FIRST_SUMMED:
+    if found or int(connection.execute("PRAGMA user_version").fetchone()[0]) < sums.FIRST_SUMMED:
         return found
     return [*_wrong_rows(connection), *_wrong_heads(connection)]
 
 
 def _wrong_rows(connection: sqlite3.Connection) -> Iterator[str]:
     """Rows that do not agree with their sums."""
-    for table, columns in sums.SUMMED.items():
+    for table, columns in sums.summed_in(connection).items():
         listed = ", ".join(f'"{column}"' for column in columns)
         for row in connection.execute(f"SELECT rowid AS row, {sums.COLUMN}, {listed} FROM {table}"):
             if row[1] != sums.sum_of(*row[2:]):

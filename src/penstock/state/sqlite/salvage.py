@@ -10,16 +10,17 @@ from typing import Any
 
 from penstock.state.sqlite import sums
 
-KEPT = ("arrivals", "runs", "checks")
-"""Tables of which rows are worth keeping: leases end, and heads are read again."""
+LEFT = ("leases", "heads")
+"""Tables of which no row is worth keeping: leases end, and heads are read again."""
 
 
 def salvage(into: sqlite3.Connection, file: Path) -> dict[str, int]:
     """Copy sound rows of a damaged store into another, where they are not known; gives how many, by table."""
     found: dict[str, int] = {}
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as damaged:
-        for table in KEPT:
-            columns = sums.SUMMED[table]
+        for table, columns in sums.summed_in(damaged).items():
+            if table in LEFT:
+                continue
             listed, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("?" * len(columns))
             insert = f"INSERT OR IGNORE INTO {table} ({listed}) VALUES ({marks})"
             found[table] = sum(into.execute(insert, row).rowcount for row in _sound(damaged, table, listed))

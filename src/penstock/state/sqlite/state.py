@@ -10,6 +10,7 @@ from penstock.clock import Clock, SystemClock
 from penstock.state.sqlite.arrivals import Arrivals
 from penstock.state.sqlite.checks import Checks
 from penstock.state.sqlite.database import Database
+from penstock.state.sqlite.events import Events
 from penstock.state.sqlite.heads import Heads
 from penstock.state.sqlite.leases import Leases
 from penstock.state.sqlite.runs import Runs
@@ -31,6 +32,7 @@ class SqliteState:
         self.runs = Runs(self._database)
         self.checks = Checks(self._database)
         self.heads = Heads(self._database)
+        self.events = Events(self._database)
 
     @property
     def worker(self) -> str:

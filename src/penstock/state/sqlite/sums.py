@@ -22,7 +22,7 @@ SUMMED = {
     "arrivals": (
         *("sequence", "table", "key", "version", "generation", "size", "modified_ns", "mark", "state", "attempts"),
         *("attempt", "worker", "lease_until", "not_before", "recorded_at", "finished_at", "run", "reason", "plan"),
-        *("accounting", "quarantine_stem"),
+        *("accounting", "quarantine_stem", "failed_at", "trouble"),
     ),
     "leases": ("name", "worker", "token", "until"),
     "runs": ("run", "table", "state", "accounting", "started", "duration_ms", "arrivals", "snapshot", "error"),
@@ -38,8 +38,25 @@ SUMMED = {
         "specs",
         "files_sum",
     ),
+    "events": ("sequence", "name", "table", "at", "facts"),
+    "cursors": ("consumer", "sequence"),
+    "messages": (
+        *("message", "notice", "target", "state", "created", "not_before", "attempts", "sent_at", "subject", "body"),
+        *("events", "error"),
+    ),
+    "alarms": ("alarm", "state", "since", "checked", "value", "reason", "memory"),
+    "alarm_changes": ("change", "alarm", "state", "at", "value", "reason"),
+    "workflow_runs": (
+        *("run", "workflow", "trigger", "due", "state", "attempts", "queued", "started", "finished", "worker"),
+        *("steps", "error"),
+    ),
+    "schedules": ("schedule", "expression", "last_due"),
 }
-"""Tables with sums, and the columns that are summed, in order."""
+"""Tables with sums, and the columns that are summed, in order; later versions add columns only at the end."""
+FIRST_SUMMED = 4
+"""Version of the schema from which on rows have sums."""
+BEFORE_SUMS = ("arrivals", "leases", "runs", "checks", "heads")
+"""Tables that are older than sums."""
 FILE = "path, rows, bytes, packed, partition"
 """Columns of live files that the sum of a head stands for, in order."""
 
@@ -59,13 +76,15 @@ def install(connection: sqlite3.Connection) -> None:
     connection.create_function(FUNCTION, -1, sum_of, deterministic=True)
 
 
-def statements() -> Iterator[str]:
-    """What adds sums to a store without."""
-    yield "DELETE FROM heads"
-    yield "DELETE FROM live_files"
-    yield "ALTER TABLE heads ADD COLUMN files_sum INTEGER"
+def statements(found: int) -> Iterator[str]:
+    """What gives every row of a store its sum; `found` is the version of the schema that the store had."""
+    if found < FIRST_SUMMED:
+        yield "DELETE FROM heads"
+        yield "DELETE FROM live_files"
+        yield "ALTER TABLE heads ADD COLUMN files_sum INTEGER"
+        yield from (f"ALTER TABLE {table} ADD COLUMN {COLUMN} INTEGER" for table in BEFORE_SUMS)
     for table, columns in SUMMED.items():
-        yield f"ALTER TABLE {table} ADD COLUMN {COLUMN} INTEGER"
+        yield from (f"DROP TRIGGER IF EXISTS {table}_{when}" for when in ("added", "changed", "sound"))
         yield f"UPDATE {table} SET {COLUMN}={_call('', columns)}"
         listed = ", ".join(f'"{column}"' for column in columns)
         summed = f"UPDATE {table} SET {COLUMN}={_call('new.', columns)} WHERE rowid=new.rowid"
@@ -75,6 +94,16 @@ def statements() -> Iterator[str]:
             f"CREATE TRIGGER {table}_sound BEFORE UPDATE OF {listed} ON {table} "
             f"WHEN old.{COLUMN} IS NOT {_call('old.', columns)} BEGIN SELECT RAISE(ABORT, '{DAMAGED}: {table}'); END"
         )
+
+
+def summed_in(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Tables of a store that have sums, and their summed columns; an older store has fewer of both."""
+    found = dict[str, list[str]]()
+    for table, columns in SUMMED.items():
+        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        if COLUMN in there:
+            found[table] = [column for column in columns if column in there]
+    return found
 
 
 def _call(prefix: str, columns: Iterable[str]) -> str:
