@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from penstock import __version__
-from penstock.clock import Clock, SystemClock
-from penstock.errors import DeclarationError, Problem, StateError, TableNotFoundError
+from penstock.errors import DeclarationError, Problem, TableNotFoundError
 from penstock.naming import TableName, did_you_mean
-from penstock.runs import Journal
-from penstock.signals import Signals
-from penstock.state import Heads, NoHeads, SqliteState
-from penstock.state.known import Declared, KnownText, LazyTables
+from penstock.opened import STATE_FOLDER, Opened
+from penstock.state import NoHeads
 from penstock.storage import LocalZone, Seals
 from penstock.tables import LocalCatalog
-from penstock.tables.history import LocalHistory
 
 if TYPE_CHECKING:
-    from penstock.arrivals import Discovery, Previewer, Readmission, Readmitter, Summary, Worker, Workshop
-    from penstock.declaration import Declaration, Examined, Table
+    from penstock.arrivals import Discovery, Previewer, Readmission, Summary, Worker, Workshop
+    from penstock.declaration import Examined
     from penstock.engines import DuckDBEngine, Engine
     from penstock.quality.retention import Purged
     from penstock.queries import Result
@@ -33,97 +27,12 @@ if TYPE_CHECKING:
     from penstock.upkeep.maintain import Maintainer, Upkept
     from penstock.upkeep.policy import Policy
 
-STATE_FOLDER = ".penstock"
-BELL = "bell"
-"""A file that is touched when something happened; `penstock up` watches it."""
-JOURNAL_EVENTS = (
-    *("finished", "dead", "failed", "readmitted", "purged", "sealed", "repaired", "noticed"),
-    *("maintained", "upkeep_failed"),
-)
 
-
-class Lake:
+class Lake(Opened):
     """A data lake on this machine.
 
     Use it as a context manager, or call `close()` when done.
     """
-
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
-        """Open the lake in `folder`.
-
-        Raises:
-            LakeNotFoundError: There is no `lake.yaml`.
-            DeclarationError: `lake.yaml` has problems; all are named.
-            StateError: The state store cannot be used.
-        """
-        self.folder = folder.absolute()
-        self._text = _bytes_of(self.folder / "lake.yaml")
-        known = KnownText(self.folder / STATE_FOLDER, __version__)
-        self._declared = (known.recall(self._text) if self._text else None) or self._examine(known)
-        self.clock = clock or SystemClock()
-        self.signals = Signals()
-        self._workers: list[Worker | Readmitter | DuckDBEngine] = []
-        self.raw = LocalZone(self.folder / self._declared.raw)
-        processed = self.folder / self._declared.processed
-        self.seals = Seals(processed, self._note_sealed)
-        self.processed = LocalZone(processed, self.seals)
-        self.enriched = LocalZone(self.folder / self._declared.enriched)
-        self.journal = Journal(self.folder / STATE_FOLDER / "logs", self.clock)
-        for event in JOURNAL_EVENTS:
-            self.signals.listen(event, self.journal.write)
-
-    def _examine(self, known: KnownText) -> Declared:
-        """Examine the declaration, and keep that it is sound."""
-        lake, zones = self.declaration.lake, self.declaration.zones
-        declared = Declared(lake, zones.raw, zones.processed, zones.enriched, tuple(self.declaration.tables))
-        if self._text:
-            known.remember(self._text, declared)
-        return declared
-
-    @cached_property
-    def _examined(self) -> Examined:
-        from penstock.declaration import decoded, examine, read_text
-
-        return examine(read_text(self.folder) if self._text is None else decoded(self._text))
-
-    @cached_property
-    def declaration(self) -> Declaration:
-        """What `lake.yaml` says, as it was when the lake was opened."""
-        if self._examined.problems or self._examined.declaration is None:
-            raise DeclarationError(self._examined.problems)
-        return self._examined.declaration
-
-    @property
-    def name(self) -> str:
-        """The lake's name."""
-        return self._declared.lake
-
-    @cached_property
-    def state(self) -> SqliteState:
-        """The state store."""
-        state = SqliteState(self.folder / STATE_FOLDER, self.clock)
-        state.events.listen(self._ring)
-        return state
-
-    @cached_property
-    def catalog(self) -> LocalCatalog:
-        """The catalog."""
-        return LocalCatalog(self.processed.root, self.state.heads, self.seals)
-
-    @property
-    def declared(self) -> Mapping[TableName, Table]:
-        """Declared tables by name; what is declared of them is looked at on demand."""
-        return LazyTables(self._declared.tables, lambda: self.declaration.tables)
-
-    @property
-    def tables(self) -> list[str]:
-        """Names of the tables that exist."""
-        return [str(name) for name in self.catalog.tables()]
-
-    @cached_property
-    def history(self) -> LocalHistory:
-        """The past of the tables: snapshots and tags."""
-        return LocalHistory(self.catalog)
 
     def query(self, sql: str, at: str | None = None) -> Result:
         """Ask in SQL (DuckDB's dialect) over tables and `penstock.*`; read-only.
@@ -166,7 +75,7 @@ class Lake:
             tags=self.declaration.tags,
             committed=lambda table: maintainer.tend(table, self._policy(table)),
         )
-        self._workers.append(worker)
+        self._closing.append(worker)
         return worker
 
     def readmit(self, table: str, corrections: str | Path, *, dry_run: bool = False) -> Readmission:
@@ -195,7 +104,7 @@ class Lake:
             signals=self.signals,
             tags=self.declaration.tags,
         )
-        self._workers.append(readmitter)
+        self._closing.append(readmitter)
         return readmitter.readmit(name, self.declared[name], Path(corrections), dry_run=dry_run)
 
     def purge(self, tables: Iterable[TableName]) -> dict[TableName, list[Purged]]:
@@ -217,7 +126,7 @@ class Lake:
 
     def _spill(self) -> Path:
         """A folder of its own for each engine, named after this process."""
-        return self.folder / STATE_FOLDER / "spill" / f"{os.getpid()}-{len(self._workers)}"
+        return self.folder / STATE_FOLDER / "spill" / f"{os.getpid()}-{len(self._closing)}"
 
     def assert_columns(self, tables: Iterable[TableName]) -> None:
         """Make sure, before anything runs, that the columns which steps and checks name can be there.
@@ -298,7 +207,7 @@ class Lake:
 
         def engine() -> DuckDBEngine:
             made = DuckDBEngine(self._spill())
-            self._workers.append(made)
+            self._closing.append(made)
             return made
 
         maintainer = self._maintainer(engine)
@@ -327,23 +236,6 @@ class Lake:
 
         return policy_of(self.declaration.upkeep, self.declared[table].upkeep if table in self.declared else None)
 
-    def _heads(self) -> Heads:
-        """The cache of heads; one that keeps nothing where the state store cannot be used."""
-        try:
-            return self.state.heads
-        except StateError:
-            return NoHeads()
-
-    def _ring(self) -> None:
-        """Let everybody who looks after the lake know that something happened, in this process and in others."""
-        self.signals.announce("rung")
-        with suppress(OSError):  # nobody has to hear: they look for themselves now and then
-            (self.folder / STATE_FOLDER / BELL).touch()
-
-    def _note_sealed(self, paths: list[str]) -> None:
-        """Tell of files that nobody had sealed: another writer's, an older lake's, or those of a commit cut short."""
-        self.signals.announce("sealed", files=len(paths), paths=paths[:20])
-
     def _assert_sound(self, problems: list[Problem]) -> None:
         if problems:
             raise DeclarationError(problems)
@@ -367,35 +259,6 @@ class Lake:
         summary = worker.drain(self.declared)
         summary.notes[:0] = found.unseen.items()
         return summary
-
-    def close(self) -> None:
-        """Let go of files and of all work held; once is enough, twice does no harm."""
-        with ExitStack() as closing:  # whatever fails, the rest is closed
-            closing.callback(self.seals.close)
-            if "state" in self.__dict__:
-                closing.callback(self.state.close)
-            while self._workers:
-                closing.callback(self._workers.pop().close)
-
-    def __enter__(self) -> Self:
-        """Use the lake in a `with` block."""
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """Close it at the end of the block."""
-        self.close()
-
-    def __repr__(self) -> str:
-        """Name and folder."""
-        return f"<Lake {self.name} in {self.folder}>"
-
-
-def _bytes_of(file: Path) -> bytes | None:
-    """The file's bytes; None where reading says why it cannot be read."""
-    try:
-        return file.read_bytes()
-    except OSError:
-        return None
 
 
 def open_lake(path: str | Path = ".") -> Lake:

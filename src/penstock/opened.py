@@ -1,0 +1,169 @@
+"""A lake's folder, opened: its declaration, zones, state store, catalog and journal; `Lake` adds what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from penstock.clock import Clock, SystemClock
+from penstock.errors import DeclarationError, StateError
+from penstock.naming import TableName
+from penstock.runs import Journal
+from penstock.signals import Signals
+from penstock.state import Heads, NoHeads, SqliteState
+from penstock.state.known import Declared, KnownText, LazyTables
+from penstock.storage import LocalZone, Seals
+from penstock.tables import LocalCatalog
+from penstock.tables.history import LocalHistory
+from penstock.version import __version__
+
+if TYPE_CHECKING:
+    from penstock.declaration import Declaration, Examined, Table
+
+STATE_FOLDER = ".penstock"
+BELL = "bell"
+"""A file that is touched when something happened; `penstock up` watches it."""
+JOURNAL_EVENTS = (
+    *("finished", "dead", "failed", "readmitted", "purged", "sealed", "repaired", "noticed"),
+    *("maintained", "upkeep_failed"),
+)
+
+
+class Closing(Protocol):
+    """What is closed with the lake."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class Opened:
+    """What stands in a lake's folder, opened when it is first needed.
+
+    Use it as a context manager, or call `close()` when done.
+    """
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        """Open the lake in `folder`.
+
+        Raises:
+            LakeNotFoundError: There is no `lake.yaml`.
+            DeclarationError: `lake.yaml` has problems; all are named.
+            StateError: The state store cannot be used.
+        """
+        self.folder = folder.absolute()
+        self._text = _bytes_of(self.folder / "lake.yaml")
+        known = KnownText(self.folder / STATE_FOLDER, __version__)
+        self._declared = (known.recall(self._text) if self._text else None) or self._examine(known)
+        self.clock = clock or SystemClock()
+        self.signals = Signals()
+        self._closing: list[Closing] = []
+        self.raw = LocalZone(self.folder / self._declared.raw)
+        processed = self.folder / self._declared.processed
+        self.seals = Seals(processed, self._note_sealed)
+        self.processed = LocalZone(processed, self.seals)
+        self.enriched = LocalZone(self.folder / self._declared.enriched)
+        self.journal = Journal(self.folder / STATE_FOLDER / "logs", self.clock)
+        for event in JOURNAL_EVENTS:
+            self.signals.listen(event, self.journal.write)
+
+    def _examine(self, known: KnownText) -> Declared:
+        """Examine the declaration, and keep that it is sound."""
+        lake, zones = self.declaration.lake, self.declaration.zones
+        declared = Declared(lake, zones.raw, zones.processed, zones.enriched, tuple(self.declaration.tables))
+        if self._text:
+            known.remember(self._text, declared)
+        return declared
+
+    @cached_property
+    def _examined(self) -> Examined:
+        from penstock.declaration import decoded, examine, read_text
+
+        return examine(read_text(self.folder) if self._text is None else decoded(self._text))
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        """What `lake.yaml` says, as it was when the lake was opened."""
+        if self._examined.problems or self._examined.declaration is None:
+            raise DeclarationError(self._examined.problems)
+        return self._examined.declaration
+
+    @property
+    def name(self) -> str:
+        """The lake's name."""
+        return self._declared.lake
+
+    @cached_property
+    def state(self) -> SqliteState:
+        """The state store."""
+        state = SqliteState(self.folder / STATE_FOLDER, self.clock)
+        state.events.listen(self._ring)
+        return state
+
+    @cached_property
+    def catalog(self) -> LocalCatalog:
+        """The catalog."""
+        return LocalCatalog(self.processed.root, self.state.heads, self.seals)
+
+    @property
+    def declared(self) -> Mapping[TableName, Table]:
+        """Declared tables by name; what is declared of them is looked at on demand."""
+        return LazyTables(self._declared.tables, lambda: self.declaration.tables)
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables that exist."""
+        return [str(name) for name in self.catalog.tables()]
+
+    @cached_property
+    def history(self) -> LocalHistory:
+        """The past of the tables: snapshots and tags."""
+        return LocalHistory(self.catalog)
+
+    def _heads(self) -> Heads:
+        """The cache of heads; one that keeps nothing where the state store cannot be used."""
+        try:
+            return self.state.heads
+        except StateError:
+            return NoHeads()
+
+    def _ring(self) -> None:
+        """Let everybody who looks after the lake know that something happened, in this process and in others."""
+        self.signals.announce("rung")
+        with suppress(OSError):  # nobody has to hear: they look for themselves now and then
+            (self.folder / STATE_FOLDER / BELL).touch()
+
+    def _note_sealed(self, paths: list[str]) -> None:
+        """Tell of files that nobody had sealed: another writer's, an older lake's, or those of a commit cut short."""
+        self.signals.announce("sealed", files=len(paths), paths=paths[:20])
+
+    def close(self) -> None:
+        """Let go of files and of all work held; once is enough, twice does no harm."""
+        with ExitStack() as closing:  # whatever fails, the rest is closed
+            closing.callback(self.seals.close)
+            if "state" in self.__dict__:
+                closing.callback(self.state.close)
+            while self._closing:
+                closing.callback(self._closing.pop().close)
+
+    def __enter__(self) -> Self:
+        """Use the lake in a `with` block."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close it at the end of the block."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Name and folder."""
+        return f"<Lake {self.name} in {self.folder}>"
+
+
+def _bytes_of(file: Path) -> bytes | None:
+    """The file's bytes; None where reading says why it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
