@@ -615,19 +615,20 @@ def test_a_consumer_starts_at_the_newest_event(stores: Stores) -> None:
     """Who comes new hears what happens from then on, whichever process asks, and goes on where it was."""
     one, two = stores.worker(), stores.worker()
     one.events.add("arrived", T, {})
-    begun = one.events.cursor("notices")
+    begun = one.events.cursor("new")
     assert one.events.after(begun) == []
     added = one.events.add("dead", T, {})
-    assert two.events.cursor("notices") == begun
-    two.events.advance("notices", added)
-    assert one.events.cursor("notices") == added
-    one.events.advance("notices", begun)
-    assert two.events.cursor("notices") == added, "a late answer of another process takes nothing back"
+    assert two.events.cursor("new") == begun
+    two.events.advance("new", added)
+    assert one.events.cursor("new") == added
+    one.events.advance("new", begun)
+    assert two.events.cursor("new") == added, "a late answer of another process takes nothing back"
 
 
 def test_a_consumer_of_an_emptied_record_misses_nothing(store: State, clock: HeldClock) -> None:
     """A consumer that starts after old events were forgotten stands behind them, not before the next one."""
     gone = store.events.add("arrived", T, {})
+    store.events.advance("notices", gone)
     clock.sleep(10)
     assert store.events.trim(clock.now()) == 1
     assert store.events.cursor("late") == gone
@@ -635,12 +636,19 @@ def test_a_consumer_of_an_emptied_record_misses_nothing(store: State, clock: Hel
     assert [event.sequence for event in store.events.after(store.events.cursor("late"))] == [added]
 
 
+def test_notices_hear_of_everything(store: State) -> None:
+    """Notices are told from the first event on, also when nobody looked after them while it happened."""
+    store.events.add("arrived", T, {})
+    assert store.events.cursor("notices") == 0
+
+
 def test_events_wait_for_the_slowest_consumer(store: State, clock: HeldClock) -> None:
     """What somebody has not acted on stays, however old, up to the last moment."""
     store.events.cursor("slow")
     quick = store.events.cursor("quick")
     added = store.events.add("dead", T, {})
-    store.events.advance("quick", added)
+    for consumer in ("quick", "notices"):
+        store.events.advance(consumer, added)
     clock.sleep(1_000)
     assert quick < added
     assert store.events.trim(clock.now()) == 0
