@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the built wheel in an environment of its own and run the whole suite against it.
-# Arguments go to pytest.
+# Arguments go to pytest; `-n 0` runs the tests in one process.
 set -eu
 cd "$(dirname "$0")/.."
 export UV_PYTHON_DOWNLOADS=never
@@ -15,5 +15,5 @@ echo "Installed it in .venv-wheel"
 printf '\n== tests\n'
 PATH="$PWD/.venv-wheel/bin:$PATH"
 export PATH PENSTOCK_TEST_WHEEL=1
-# -P keeps the working directory off sys.path.
-exec .venv-wheel/bin/python -P -m pytest "$@"
+# -P keeps the working directory off sys.path. How `-n` distributes the tests: tests/parallel.py
+exec .venv-wheel/bin/python -P -m pytest -n auto "$@"

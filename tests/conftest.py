@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""What all tests share. How they run in several processes, and what they say at the end, are plugins of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import hypothesis
 import pytest
 
 import penstock
+
+pytest_plugins = ["tests.parallel", "tests.told", "tests.contracts.what_ran"]
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=40, database=None)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)

@@ -1,4 +1,4 @@
-"""Fixtures that run a contract suite on every implementation, and the summary of what was run."""
+"""Fixtures that run a contract suite on every implementation, and say which one a test checks."""
 
 from __future__ import annotations
 
@@ -12,30 +12,15 @@ from penstock.engines import Engine
 from penstock.state import State
 from penstock.storage import Zone
 from penstock.tables import Catalog
-from tests.contracts.registry import CATALOGS, ENGINES, INTERFACES, PASSED, STATES, ZONES, label
-
-PROPERTY = "contract"
+from tests.contracts.registry import CATALOGS, ENGINES, STATES, ZONES
+from tests.contracts.what_ran import note
 
 
 def _note(request: pytest.FixtureRequest, interface: str) -> str:
     """Remember that the test checks this implementation."""
     name: str = request.param
-    request.node.user_properties.append((PROPERTY, label(interface, name)))
+    note(request.node, interface, name)
     return name
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count the checks that passed."""
-    if report.when == "call" and report.passed:
-        PASSED.update(value for key, value in report.user_properties if key == PROPERTY and isinstance(value, str))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print which implementations were run, those without a single check included."""
-    names = [label(interface, name) for interface, known in INTERFACES.items() for name in known]
-    ran = ", ".join(f"{name} {PASSED[name]} checks" for name in names)
-    terminalreporter.write_sep("-", "contract suites")
-    terminalreporter.write_line(f"contract suites: {ran}")
 
 
 @pytest.fixture(params=sorted(ZONES))

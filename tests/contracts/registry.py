@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,8 +36,6 @@ INTERFACES: dict[str, Mapping[str, Any]] = {
     "catalog": CATALOGS,
     "engine": ENGINES,
 }
-PASSED: Counter[str] = Counter()
-"""Checks that passed in this session, by `interface[implementation]`."""
 
 
 def label(interface: str, implementation: str) -> str:

@@ -18,9 +18,9 @@ import pytest
 from penstock import faults
 from penstock.tables import commit
 from tests.faults.sweep import Bench, Found, Kind, Span, Strike, Sweep, sweep
-from tests.faults.tally import POINTS
 from tests.faults.worlds import AGAIN, FIRST, PACKED, PYTHON, WIDER, WORLDS
 from tests.road.lakes import CONTEXT
+from tests.told import count
 
 FULL = os.environ.get("PENSTOCK_SWEEP") == "full"
 PROCESSES = 2
@@ -57,7 +57,7 @@ def swept(pool: tuple[ProcessPoolExecutor, Path], wanted: Sweep) -> Found:
         total.struck += part.struck
         total.wrong += part.wrong
         total.went_on += part.went_on
-    POINTS[f"{wanted.kind} {wanted.span}"] += total.struck.total()
+    count("fault sweep", f"{wanted.kind} {wanted.span}", total.struck.total(), unit="points")
     print(f"{wanted.kind} {wanted.span}, {wanted.world}: N = {total.struck.total()} {dict(total.struck)}")  # noqa: T201
     assert not total.wrong, "\n".join(total.wrong)
     assert total.struck, "no place was struck"

@@ -19,8 +19,6 @@ ACCOUNTS = (
     "SELECT table_name, file, version, rows_in, rows_out, rows_dropped, rows_quarantined "
     "FROM penstock.arrivals WHERE state = 'finished'"
 )
-SAID: list[str] = []
-"""Lines that are printed at the end of the run."""
 Rows = dict[str, list[str]]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import penstock
-from tests.integrity.flips import SAID, Original, Rows, answers, flip, kind_of, make, outcome, tell
+from tests.integrity.flips import Original, Rows, answers, flip, kind_of, make, outcome, tell
+from tests.told import say
 
 SCALE = int(os.environ.get("PENSTOCK_FLIPS", "1"))
 SEED = int(os.environ.get("PENSTOCK_SEED", "20"))
@@ -78,7 +79,7 @@ def test_a_flipped_byte_is_never_served(lake: Path, original: Original, truth: R
         if got == "wrong":
             wrong.append(f"{file.name} at byte {at}")
         original.put_back(file)
-    SAID.append(tell("with the state store" if with_state else "state store deleted", counts))
+    say("flips", tell("with the state store" if with_state else "state store deleted", counts))
     assert not wrong
     assert counts["live data"] == Counter(error=counts["live data"].total()), "a damaged data file was served"
     assert answers(lake, with_state=True) == truth, "putting back must mend everything"
@@ -97,7 +98,7 @@ def test_verify_finds_every_flip_in_a_sealed_file(lake: Path, original: Original
         else:
             missed.append(str(file))
         original.put_back(file)
-    SAID.append(f"verify found {found.total()} of {found.total() + len(missed)} flips in sealed files")
+    say("flips", f"verify found {found.total()} of {found.total() + len(missed)} flips in sealed files")
     assert not missed
     assert set(found) == {"metadata", "manifest list", "manifest", "data", "quarantine"}
     with penstock.open(lake) as opened:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import random
 
+from tests.told import close, say
+
 SEED = int(os.environ.get("PENSTOCK_SEED", "20261121"))
 FULL = os.environ.get("PENSTOCK_STORM") == "full"
 SHARE = float(os.environ.get("PENSTOCK_STORM_SHARE", "1"))
-TOLD: list[str] = []
-"""What the storms of this session did, one line each."""
 
 
 def size(usual: int, full: int) -> int:
@@ -27,5 +27,7 @@ def chance(storm: str) -> random.Random:
 
 
 def tell(line: str) -> None:
-    """Keep a line for the summary at the end of the session."""
-    TOLD.append(line)
+    """Say a line at the end of the session, and below all of them how to repeat the storms."""
+    say("storms", line)
+    again = f"PENSTOCK_SEED={SEED}{' PENSTOCK_STORM=full' if FULL else ''}"
+    close("storms", f"repeat them with {again} pytest tests/storms")

@@ -18,8 +18,8 @@ import pytest
 
 import penstock
 from tests.road.lakes import CONTEXT
+from tests.told import say
 from tests.upkeep.busy import COLUMNS, ROWS, SEEN, T, deliveries, main
-from tests.upkeep.told import TOLD
 
 FULL = os.environ.get("PENSTOCK_UPKEEP") == "full"
 WRITERS, READERS = 8, 4
@@ -70,8 +70,8 @@ def test_an_hour_of_a_busy_lake(tmp_path: Path) -> None:
             process.join()
     took = time.monotonic() - started
     slowest = max(one["slowest"] for one in written)
-    TOLD.append(f"{WRITERS * COMMITS} commits and {sum(one['queries'] for one in readers)} queries in {took:.0f} s")
-    TOLD.append(f"upkeep {upkeep}; readers {readers}; slowest commit {slowest} s")
+    say("upkeep", f"{WRITERS * COMMITS} commits and {sum(one['queries'] for one in readers)} queries in {took:.0f} s")
+    say("upkeep", f"upkeep {upkeep}; readers {readers}; slowest commit {slowest} s")
     assert sum(one["commits"] for one in written) == WRITERS * COMMITS
     assert all(one["queries"] > 0 for one in readers)
     assert max(one["slowest"] for one in readers) < ORPHAN_AGE, "the machine is too slow for so short a safety age"
