@@ -53,6 +53,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
         config.option.dist = "loadfile"
         config.option.loadscopereorder = False
+    if getattr(config.option, "numprocesses", None) and config.option.maxworkerrestart is None:
+        config.option.maxworkerrestart = "0"  # a process that dies ends the session: with another, xdist waits for ever
 
 
 @pytest.hookimpl(trylast=True)

@@ -164,7 +164,7 @@ DECIMALS = ("1.5", "1.55", "1.555", "1.550", "9999.99", "10000", "-9999.99", "+1
         ({"cast": {"A": "date"}}, read_date, DATES),
         ({"cast": {"A": "decimal(6,2)"}}, read_decimal, DECIMALS),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_reading_text(bench: Bench, step: dict[str, Any], reader: Callable[[str], Any], texts: tuple[str, ...]) -> None:
     """Parse and cast read exactly the texts that stand for a value; the others go to quarantine, blanks are null."""
