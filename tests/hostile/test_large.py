@@ -22,9 +22,9 @@ from pathlib import Path
 import penstock
 folder = Path(sys.argv[1])
 with penstock.open(folder) as lake:
-    began = time.monotonic()
+    began = time.process_time()  # what else the machine does is not measured
     found = lake.run()
-    seconds = time.monotonic() - began
+    seconds = time.process_time() - began
     status = Path("/proc/self/status").read_text()
     again = lake.run()
     left = sum(path.stat().st_size for path in (folder / ".penstock").rglob("*") if path.is_file())
