@@ -24,9 +24,10 @@ WORDS = {
     "VARCHAR": "text",
 }
 _BOOLEANS = ("true", "false", "True", "False", "TRUE", "FALSE")
+_DECIMAL = r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)"
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _EXPONENT = r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]*[eE][-+]?[0-9]+|[eE][-+][0-9]+)"
-_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_NUMBER = re.compile(rf"{_DECIMAL}(?:[eE][-+]?[0-9]+)?")
 _STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
 _DATE_LENGTH = 10
 _BIGINT = range(-(2**63), 2**63)
@@ -63,17 +64,13 @@ def holds_sql(kind: str, text: str, value: str | None = None) -> str:
 
 
 def _double_sql(text: str, value: str) -> str:
-    """Cheap tests decide for plain decimals; only the rest meets a regular expression, which is slow."""
-    odd = " OR ".join(f"contains({text}, '{char}')" for char in ("e", "E", "_"))
-    zeros = " OR ".join(f"({text} >= '{sign}00' AND {text} < '{sign}0:')" for sign in ("", "-", "+"))
-    signs = f"({text} >= '+-' AND {text} < '+.')"
-    blank_end = f"{text}[-1] < '.'"
-    plain = f"({text} > ' ~' AND {text} < ':' AND NOT ({zeros} OR {signs} OR {odd} OR {blank_end}))"
-    digits = f"(strlen({text}) = {_EXACT_LENGTH} AND {text} >= '0' AND NOT contains({text}, '.'))"
-    short = f"strlen({text}) <= {_EXACT_LENGTH} AND NOT {digits}"
-    exact = f"CASE WHEN {short} THEN true ELSE CAST({value} AS VARCHAR) = {text} END"
-    exponent = f"regexp_full_match({text}, '{_EXPONENT}')"
-    return f"coalesce(isfinite({value}) AND {exact} AND CASE WHEN {plain} THEN true ELSE {exponent} END, false)"
+    """What is short and written plainly is the number meant; what is longer must be what the engine writes for it."""
+    written = f"regexp_full_match({text}, '{_DECIMAL}|{_EXPONENT}')"
+    short = f"strlen({text}) < {_EXACT_LENGTH}"
+    pointed = f"strlen({text}) = {_EXACT_LENGTH} AND ({text} < '0' OR contains({text}, '.'))"
+    exact = f"CASE WHEN {pointed} THEN true ELSE CAST({value} AS VARCHAR) = {text} END"
+    rest = f"coalesce(isfinite({value}) AND {exact} AND {written}, false)"
+    return f"CASE WHEN isfinite({value}) AND {short} THEN {written} ELSE {rest} END"
 
 
 def is_type(kind: str, text: str) -> bool:
