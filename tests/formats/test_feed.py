@@ -115,7 +115,10 @@ def _assert_same(content: bytes, found: Found, careful: Taken) -> None:
     assert all(content.startswith(record.raw.encode(), record.offset) for record in refused)
 
 
-@given(st.lists(PIECES, max_size=24), st.integers(1, 4), st.sampled_from(['"', ""]), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(PIECES, max_size=24), st.integers(1, 4), st.sampled_from(['"', "'", ""]), st.sampled_from(["\n", "\r\n"])
+)
+@example(["'", "a", '"', "'", ",", "1", "\n", "2", ",", "'", "x", "\n", "y", "'", "\n"], 2, "'", "\n")
 @example(["1", ",", "2", "\n", '"', '"', ",", "\n"], 2, '"', "\n")
 @example(["1", ",", '"', "a", '"', " ", "\n"], 2, '"', "\n")
 @example(['"', "\n", "1", ",", "a", "\n", '"', ",", ",", "a"], 2, '"', "\n")

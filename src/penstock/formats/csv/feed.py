@@ -21,6 +21,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 ORDINAL = "__penstock_n"
 NEAR = "__penstock_near"
+STRIDE = 64
+"""How many records are told the same byte that they stand behind."""
 _ODDITIES = ("\ufeff".encode(), "\ufffd".encode())
 
 
@@ -118,17 +121,18 @@ class Feed:
         offset = self._start(file)
         rest = b""
         while chunk := file.read(BLOCK_BYTES):
-            text = rest + chunk if rest else chunk
-            end = text.rfind(b"\n") + 1
-            pieces = self._pieces(text[:end])
+            whole = chunk.rfind(b"\n") + 1
+            block = b"".join((rest, memoryview(chunk)[:whole])) if whole else b""
+            pieces = self._pieces(block)
             if len(pieces) % 2 == 0:
-                end = record_end(text, self._quote)
-                pieces = self._pieces(text[:end])
-            if end:
-                yield offset, text[:end], pieces
-            elif len(text) > MAX_LINE_BYTES:
+                block = block[: record_end(block, self._quote)]
+                pieces = self._pieces(block)
+            if block:
+                yield offset, block, pieces
+            elif len(rest) + len(chunk) > MAX_LINE_BYTES:
                 raise DamagedFileError(f"the record at byte {offset} is longer than {MAX_LINE_BYTES:,} bytes")
-            offset, rest = offset + end, text[end:]
+            rest = chunk[len(block) - len(rest) :] if block else rest + chunk
+            offset += len(block)
         if rest:
             last = rest + self._end
             yield offset, last, self._pieces(last)
@@ -182,7 +186,7 @@ class Feed:
 
     def _prove_quoted_lines(self, pieces: list[bytes]) -> None:
         """Make sure that no quoted value of several lines looks like records that a stray quote has swallowed."""
-        for at in [2 * place + 1 for place, piece in enumerate(pieces[1::2]) if b"\n" in piece]:
+        for at in _of_several_lines(pieces, self._quote):
             value = _whole_value(pieces, at)
             inner = value.split(b"\n")[1:-1]
             long = len(value) > MAX_QUOTED_BYTES // 2 or len(inner) > MAX_QUOTED_LINES // 2
@@ -217,16 +221,16 @@ class Feed:
     def _numbered(self, batch: pa.RecordBatch, schema: pa.Schema, offset: int) -> tuple[pa.RecordBatch, int]:
         """Add the columns that say where a record stands; gives what the next record is at or behind, too."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        count = batch.num_rows
-        near = pc.add(pc.multiply(_upto(count + 1), self._width), offset)
-        for column in batch.columns:  # the texts before a record are before it, and at least a byte follows on each
-            lengths = column.buffers()[1]
-            near = pc.add(near, pa.Array.from_buffers(pa.int32(), count + 1, [None, lengths], offset=column.offset))
-        ordinals = [pc.add(_upto(count), self.rows + 1)] if self._ordered else []
-        numbered = pa.RecordBatch.from_arrays([*batch.columns, near[:count], *ordinals], schema=schema)
-        return numbered, near[count].as_py()
+        count, width = batch.num_rows, self._width
+        ends = [_ends(column) for column in batch.columns]  # of the texts before a record, each with a byte behind it
+        start = offset - sum(end[0] for end in ends)
+        some = (end[:count:STRIDE] for end in ends)
+        least = zip(range(start, start + count * width, STRIDE * width), *some, strict=True)
+        near = _numbers(array("q", map(sum, least))).take(_integers(count, STRIDE))
+        ordinals = [_numbers(array("q", range(self.rows + 1, self.rows + count + 1)))] if self._ordered else []
+        numbered = pa.RecordBatch.from_arrays([*batch.columns, near, *ordinals], schema=schema)
+        return numbered, start + count * width + sum(end[count] for end in ends)
 
 
 class _Parser:
@@ -267,12 +271,26 @@ class _Parser:
         return found.to_batches(), self._ragged
 
 
-@lru_cache(maxsize=8)
-def _upto(count: int) -> pa.Array:
-    """The integers from 0 up to `count`."""
+def _ends(texts: pa.Array) -> memoryview:
+    """Where texts end in the memory that they share, behind where the first one starts."""
+    return memoryview(texts.buffers()[1]).cast("i")[texts.offset :]
+
+
+def _numbers(values: array[int]) -> pa.Array:
+    """Numbers for Arrow, which loads pandas, where that is installed, when it takes them one by one."""
     import pyarrow as pa
 
-    return pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(array("q", range(count)))])
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
+
+
+def _integers(count: int, times: int) -> pa.Array:
+    """The integers from 0, each so many times, up to a count of them all."""
+    return _more_integers(1 << count.bit_length(), times)[:count]
+
+
+@lru_cache(maxsize=4)
+def _more_integers(count: int, times: int) -> pa.Array:
+    return _numbers(array("q", [at // times for at in range(count)]))
 
 
 def _is_ordinary(block: bytes) -> bool:
@@ -287,6 +305,12 @@ def _is_ordinary(block: bytes) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def _of_several_lines(pieces: Sequence[bytes], quote: bytes) -> list[int]:
+    """Which of the pieces that stand in quotes hold a line end."""
+    *lines, _ = quote.join(pieces[1::2]).split(b"\n")
+    return [2 * place + 1 for place in dict.fromkeys(accumulate(line.count(quote) for line in lines))]
 
 
 def _whole_value(pieces: Sequence[bytes], at: int) -> bytes:
