@@ -49,6 +49,8 @@ FILE = "catalog.db"
 CATALOG_LOST = "put back a copy, or move the processed zone away: the next run makes its tables again"
 FILE_IO, DIALECT = "penstock.tables.file_io.LocalFileIO", "sqlite.penstock"
 """What the Iceberg library loads by name: how it writes files, and how it reaches the catalog's tables."""
+OTHERS_FIRST = "another writer committed first"
+Stale = type[CommitConflictError | PlanOutdatedError]
 PROPERTIES = {
     "format-version": "2",
     "commit.retry.num-retries": "0",  # the library's own retry does not look again for doubled arrivals
@@ -153,11 +155,7 @@ class LocalCatalog:
         """Lay new files out in another way."""
         transaction = self._load_at(base, PlanOutdatedError).transaction()
         change_spec(transaction, base, partition)
-        faults.reach("tables.commit")
-        with _conflicts(PlanOutdatedError, base.table):
-            committed = transaction.commit_transaction()
-        faults.reach("tables.committed")
-        seal_commit(self.seals, committed)
+        self._finish(transaction, base, PlanOutdatedError)
         return self._load_head(base.table)
 
     def evolve(self, base: Head, evolution: Evolution) -> Head:
@@ -172,20 +170,15 @@ class LocalCatalog:
         transaction.set_properties({**evolution.properties, **own})
         rewritten = [file for files in evolution.rewritten.values() for file in files]
         if evolution.rewritten:
-            with transaction.update_snapshot(
-                snapshot_properties={"penstock.rewritten": "columns"}
-            ).overwrite() as files:
+            update = transaction.update_snapshot(snapshot_properties={"penstock.rewritten": "columns"})
+            with merging_overwrite(update) as files:
                 for file in rewritten:
                     files.append_data_file(self._data_file(table.io, transaction.table_metadata, file))
                 for old in self._live_data_files(table, set(evolution.rewritten)):
                     files.delete_data_file(old)
             assert_conserved(transaction, table.io, base, rewritten, evolution.rewritten)
         self.seals.seal([file.path for file in rewritten])
-        faults.reach("tables.commit")
-        with _conflicts(PlanOutdatedError, base.table):
-            committed = transaction.commit_transaction()
-        faults.reach("tables.committed")
-        seal_commit(self.seals, committed)
+        self._finish(transaction, base, PlanOutdatedError)
         return self._load_head(base.table)
 
     def commit(self, change: Change) -> Head:
@@ -205,12 +198,7 @@ class LocalCatalog:
                 snapshot.delete_data_file(file)
         assert_conserved(transaction, table.io, change.base, change.add, change.remove)
         self.seals.seal([file.path for file in change.add])
-        faults.reach("tables.commit")
-        with _conflicts(CommitConflictError, change.base.table):
-            committed = transaction.commit_transaction()
-        faults.reach("tables.committed")
-        seal_commit(self.seals, committed)
-        return self._remember(change, committed)
+        return self._remember(change, self._finish(transaction, change.base, CommitConflictError))
 
     def adjust(self, base: Head, act: Callable[[Transaction], object]) -> Head:
         """Change the metadata, but neither columns nor live files; one attempt, like `commit`."""
@@ -219,12 +207,20 @@ class LocalCatalog:
         if facts := remembered(table.metadata, base.displaced):  # before the snapshots that tell of it may go
             transaction.set_properties(facts)
         act(transaction)
+        return self._remember(Change(base, (), (), {}), self._finish(transaction, base, CommitConflictError))
+
+    def _finish(self, transaction: Transaction, base: Head, stale: Stale) -> Table:
+        """Swap the pointer, in one attempt, and seal what was written."""
+        from pyiceberg.exceptions import CommitFailedException
+
         faults.reach("tables.commit")
-        with _conflicts(CommitConflictError, base.table):
+        try:
             committed = transaction.commit_transaction()
+        except CommitFailedException as error:
+            raise stale(OTHERS_FIRST, where=str(base.table)) from error
         faults.reach("tables.committed")
         seal_commit(self.seals, committed)
-        return self._remember(Change(base, (), (), {}), committed)
+        return committed
 
     def _remember(self, change: Change, committed: Table) -> Head:
         """Work out the new head from the old one; manifests need not be read again."""
@@ -259,15 +255,12 @@ class LocalCatalog:
             if entry.data_file.file_path in paths
         ]
 
-    def _load_at(self, base: Head, stale: type[CommitConflictError | PlanOutdatedError]) -> Table:
-        if self.pointer(base.table) != base.pointer:
-            message = "another writer committed first"
-            raise stale(message, where=str(base.table))
-        table = self.load(base.table)
-        if table.metadata_location != base.pointer:
-            message = "another writer committed first"
-            raise stale(message, where=str(base.table))
-        return table
+    def _load_at(self, base: Head, stale: Stale) -> Table:
+        if self.pointer(base.table) == base.pointer:
+            table = self.load(base.table)
+            if table.metadata_location == base.pointer:
+                return table
+        raise stale(OTHERS_FIRST, where=str(base.table))
 
     def load(self, table: TableName) -> Table:
         """The table as pyiceberg knows it, its metadata and manifests as they were written."""
@@ -383,20 +376,3 @@ def _readable(what: str, table: TableName) -> Iterator[None]:
             where=str(table),
             hint="look closer with: penstock verify; then: penstock repair",
         ) from error
-
-
-class _conflicts:  # noqa: N801 - reads as a verb where it is used
-    """Turn the library's word for a lost race into ours."""
-
-    def __init__(self, error: type[CommitConflictError | PlanOutdatedError], table: TableName) -> None:
-        self._error, self._table = error, table
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        from pyiceberg.exceptions import CommitFailedException
-
-        if isinstance(error, CommitFailedException):
-            message = "another writer committed first"
-            raise self._error(message, where=str(self._table)) from error
