@@ -7,7 +7,7 @@ other; its footer says which and how many, so that a pack is as much part of the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -91,9 +91,18 @@ class DataFile:
     def hiding(self, gone: Iterable[Member]) -> DataFile:
         """The same file, rows of these members left out."""
         left_out = set(gone)
-        ranges, at = list(self.hidden), 0
-        for member in self.members:
-            if member in left_out:
-                ranges.append((at, at + member.rows))
-            at += member.rows
+        ranges = [*self.hidden, *((first, end) for member, first, end in self.spans() if member in left_out)]
         return replace(self, rows=self.rows - sum(member.rows for member in left_out), hidden=tuple(sorted(ranges)))
+
+    def spans(self) -> Iterator[tuple[Member, int, int]]:
+        """Members with the row that each begins at, and the one behind its last."""
+        end = 0
+        for member in self.members:
+            first, end = end, end + member.rows
+            yield member, first, end
+
+    @property
+    def shown(self) -> tuple[tuple[Member, int], ...]:
+        """Members whose rows are not hidden, each with the row behind its last."""
+        hidden = {first for first, _ in self.hidden}
+        return tuple((member, end) for member, first, end in self.spans() if first not in hidden)
