@@ -44,6 +44,10 @@ class TableName:
         """Write the name as the declaration does."""
         return self.name if self.layer == DEFAULT_LAYER else f"{self.layer}.{self.name}"
 
+    def data_key(self, file: str) -> str:
+        """Where, below the processed zone, a data file of that name stands."""
+        return f"{self.layer}/{self.name}/data/{file}"
+
 
 @dataclass(frozen=True)
 class ArrivalName:

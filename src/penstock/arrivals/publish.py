@@ -42,8 +42,7 @@ class Finished:
 
     def key(self, piece: int | None = None) -> str:
         """Under which a data file is published; `piece` numbers those of several partitions."""
-        stem = self.arrival.stem(self.attempt, self.part, piece)
-        return f"{self.table.layer}/{self.table.name}/data/{stem}.parquet"
+        return self.table.data_key(f"{self.arrival.stem(self.attempt, self.part, piece)}.parquet")
 
 
 def publish(

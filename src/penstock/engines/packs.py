@@ -64,7 +64,7 @@ class Packer:
         if not head.spec.fields:
             path, size = self.write(head, select, columns, rows, {MEMBERS: text})
             return (DataFile(path, rows, size, text),)
-        staging = self._zone.staging(_key(head))
+        staging = self._zone.staging(head.table.data_key(pack_name()))
         try:
             self._gather(head, select, columns, rows, staging, PLAIN)
             written = replace(head, columns=columns)
@@ -74,7 +74,7 @@ class Packer:
 
     def _cut(self, head: Head, file: DataFile, columns: tuple[Column, ...]) -> tuple[DataFile, ...]:
         """A pack for each partition that the rows of a file fall into."""
-        done, members = list[DataFile](), _shown(file)
+        done, members = list[DataFile](), [member for member, _ in file.shown]
         relation = _by_member(head, file, columns)
         splitter = Splitter(self._engine, head.spec, columns)
         try:
@@ -105,7 +105,7 @@ class Packer:
         """
         partition = _one_partition(head, files)
         self._assert_whole(head, files)
-        members = tuple(member for file in files for member in _shown(file))
+        members = tuple(member for file in files for member, _ in file.shown)
         rows = sum(file.rows for file in files)
         select = self._select(replace(head, files=tuple(files)), columns or head.columns)
         facts = {MEMBERS: packed_text(members)} if members else {}
@@ -124,7 +124,7 @@ class Packer:
         Raises:
             AccountingError: They are not `rows` rows.
         """
-        key = _key(head)
+        key = head.table.data_key(pack_name())
         staging = self._zone.staging(key)
         try:
             self._gather(head, select, columns, rows, staging, facts)
@@ -149,10 +149,6 @@ class Packer:
         return f"SELECT {_cells(head, columns)} FROM ({' UNION ALL '.join(scans)})"
 
 
-def _key(head: Head) -> str:
-    return f"{head.table.layer}/{head.table.name}/data/{pack_name()}"
-
-
 def _cells(head: Head, columns: tuple[Column, ...]) -> str:
     """The table's columns as values of the types wanted."""
     return ", ".join(
@@ -165,12 +161,7 @@ def _cells(head: Head, columns: tuple[Column, ...]) -> str:
 
 def _by_member(head: Head, file: DataFile, columns: tuple[Column, ...]) -> str:
     """The rows of a file, in order, with the number of the member, among those shown, that each belongs to."""
-    hidden, ends, at, end = {first for first, _ in file.hidden}, list[tuple[int, int]](), 0, 0
-    for member in file.members:
-        first, end = end, end + member.rows
-        if first not in hidden:
-            ends.append((end, at))
-            at += 1
+    ends = [(end, at) for at, (_, end) in enumerate(file.shown)]
     rows = numbered_sql(head, file, ROW)
     return f"SELECT {_cells(head, columns)}, {_looked_up(ends) if ends else '0'} AS {MEMBER} FROM ({rows})"
 
@@ -204,14 +195,3 @@ def _assert_all(head: Head, file: DataFile, done: Sequence[DataFile]) -> None:
     if written != file.rows:
         message = f"{file.rows} rows were to be laid out anew, but {written} were written"
         raise AccountingError(message, where=str(head.table), hint="nothing was committed; this is a defect")
-
-
-def _shown(file: DataFile) -> tuple[Member, ...]:
-    """Members of a file whose rows are not hidden."""
-    if not file.hidden:
-        return file.members
-    hidden, shown, at = {first for first, _ in file.hidden}, [], 0
-    for member in file.members:
-        shown += [] if at in hidden else [member]
-        at += member.rows
-    return tuple(shown)
