@@ -63,8 +63,7 @@ class Prepared:
     @property
     def changes_table(self) -> bool:
         """Whether the table's columns, or what is known of its files, change with it."""
-        there = self.basis.head.columns if self.basis.head else ()
-        return self.source is not None or any(column not in there for column in self.columns)
+        return self.source is not None or self.basis.lacks(self.columns)
 
     @property
     def group(self) -> tuple[Staged, ...]:
@@ -95,12 +94,13 @@ def stage(shop: Workshop, job: Job) -> Prepared:
         FileChangedError: The file is no longer the version that was recorded.
     """
     arrival, known = job.arrival, job.known
-    staging = shop.processed.staging(_data_key(arrival))
+    stem = arrival.name.stem(arrival.attempt)
+    staging = shop.processed.staging(arrival.table.data_key(f"{stem}.parquet"))
     with _linked(shop, arrival) as link:
         try:
             _assert_unchanged(shop, arrival)
             done = work_through(shop.bench, job, link, staging)
-            stem = set_aside(shop, arrival, done.first.opened, done.rows, done.accounting.quarantined)
+            aside = set_aside(shop, arrival, done.first.opened, done.rows, done.accounting.quarantined)
             _assert_unchanged(shop, arrival)
             rows, columns = done.accounting.rows_out, done.last.plan.work.columns
             finished = Finished(arrival.table, arrival.name, arrival.attempt, None, staging, columns, rows)
@@ -121,7 +121,7 @@ def stage(shop: Workshop, job: Job) -> Prepared:
         arrival=arrival,
         staged=Staged(arrival.name, files, job.table.on_reupload),
         accounting=replace(done.accounting, bytes_out=sum(file.bytes for file in files)),
-        quarantine_stem=stem,
+        quarantine_stem=aside,
         columns=columns,
         source=schema if changed else None,
         notes=done.notes,
@@ -151,10 +151,6 @@ def set_aside(shop: Workshop, arrival: Arrival, opened: Opened, rows: Iterator[R
             hint="nothing was committed; please report this with the file, it is a defect",
         )
     return stem if kept.quarantined or kept.warned else None
-
-
-def _data_key(arrival: Arrival) -> str:
-    return f"{arrival.table.layer}/{arrival.table.name}/data/{arrival.name.stem(arrival.attempt)}.parquet"
 
 
 @contextlib.contextmanager

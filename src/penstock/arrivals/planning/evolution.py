@@ -7,7 +7,7 @@ because other workers may have committed in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -46,6 +46,11 @@ class Basis:
     known: SourceSchema | None = None
     changes: tuple[Mapping[str, Any], ...] = ()
     partition: tuple[Transform, ...] = ()
+
+    def lacks(self, columns: Iterable[Column]) -> bool:
+        """Whether the table has not all of these columns."""
+        there = self.head.columns if self.head else ()
+        return any(column not in there for column in columns)
 
 
 def changes_of(

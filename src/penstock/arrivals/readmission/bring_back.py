@@ -118,8 +118,7 @@ class Back:
     @property
     def changes_table(self) -> bool:
         """Whether the table's columns, or what is known of its files, change with it."""
-        there = self.basis.head.columns if self.basis.head else ()
-        return self.source is not None or any(column not in there for column in self.columns)
+        return self.source is not None or self.basis.lacks(self.columns)
 
     @property
     def group(self) -> tuple[Staged, ...]:
@@ -134,7 +133,7 @@ def bring_back(counter: Counter, case: Case) -> Back:
         BadFileError: The steps cannot be taken at all.
     """
     attempt = secrets.token_hex(4)
-    staging = counter.processed.staging(_data_key(counter.name, case.name.stem(attempt)))
+    staging = counter.processed.staging(counter.name.data_key(f"{case.name.stem(attempt)}.parquet"))
     planner = Strict(counter.name, counter.table, counter.bench.engine)
     job = Job(case.arrival, counter.table, planner, counter.terms, counter.known)
     left, failed = list(case.rows), list[Failed]()
@@ -154,10 +153,6 @@ def bring_back(counter: Counter, case: Case) -> Back:
         Path(staging).unlink(missing_ok=True)
     figures = Accounting(rows_in=len(failed), quarantined=len(failed))
     return Back(case.arrival, None, "", (), tuple(failed), figures)
-
-
-def _data_key(name: TableName, stem: str) -> str:
-    return f"{name.layer}/{name.name}/data/{stem}.parquet"
 
 
 def _none_left(parts: list[Part], rows: list[Corrected]) -> list[Failed]:
