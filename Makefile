@@ -7,7 +7,7 @@ PYTHON_ENV := .venv/bin/python
 DEMO_READY := .venv/.ready-demo
 DEV_READY  := .venv/.ready-dev
 
-.PHONY: help demo test sweep storm check bench docs format build clean
+.PHONY: help demo test sweep storm soak check bench docs format build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,12 @@ sweep: $(DEV_READY) ## Let every write and statement fail once, in every way
 
 storm: $(DEV_READY) ## SIGKILLs, races, lost answers, a busy day: the storms of the suite, larger
 	@scripts/system-packages.sh
-	@PENSTOCK_STORM=full PENSTOCK_UPKEEP=full $(PYTHON_ENV) -P -m pytest tests/storms tests/upkeep/test_busy_lake.py \
+	@PENSTOCK_STORM=full PENSTOCK_UPKEEP=full $(PYTHON_ENV) -P -m pytest tests/storms tests/queue tests/upkeep/test_busy_lake.py \
 		-rP -o faulthandler_timeout=0 --timeout 14400
+
+soak: $(DEV_READY) ## A lake that is up for 20 minutes while everything happens to it
+	@scripts/system-packages.sh
+	@PENSTOCK_SOAK_SECONDS=$${PENSTOCK_SOAK_SECONDS:-1200} $(PYTHON_ENV) -P -m pytest tests/soak -o faulthandler_timeout=0
 
 check: $(DEV_READY) ## Format, lint, types, layers and documentation tests
 	@scripts/check.sh

@@ -16,6 +16,7 @@ import commits
 import inside
 import install
 import large
+import live
 import query
 import road
 import small
@@ -29,6 +30,7 @@ MEASUREMENTS = {
     "large": large.measure,
     "small": small.measure,
     "commits": commits.measure,
+    "live": live.measure,
     "query": query.measure,
     "startup": startup.measure,
     "install": install.measure,

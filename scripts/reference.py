@@ -33,6 +33,7 @@ from penstock.queries.system import (
     READMITTED_COLUMNS,
     SYSTEM_TABLES,
 )
+from penstock.service.metrics import DURATIONS, FAMILIES, LATENCIES
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -50,6 +51,37 @@ MODELS: dict[str, tuple[str, str]] = {
     "Column": ("columns", "Each key below `columns` names a column of the files; its value has these keys."),
     "Quarantine": ("quarantine", "What becomes of rows that were set aside."),
     "Upkeep": ("upkeep", "How tables are kept small, fast and clean."),
+    "Alarm": (
+        "alarms",
+        (
+            "Each key names an alarm; its value has one kind, the first nine of these keys, or is `false` for one "
+            "that there is without being declared. [Alarms](../alarms.md) says what each kind means."
+        ),
+    ),
+    "DeadLetters": ("dead_letters", "What may stand below `dead_letters`."),
+    "ErrorRate": ("error_rate", "What stands below `error_rate`."),
+    "LongRuns": ("duration", "What stands below `duration`."),
+    "OldestWaiting": ("oldest_waiting", "What stands below `oldest_waiting`."),
+    "Freshness": ("freshness", "What stands below `freshness`."),
+    "DiskSpace": ("disk", "What may stand below `disk`."),
+    "Breaches": ("breaches", "What may stand below `breaches`."),
+    "Undelivered": ("undelivered", "What may stand below `undelivered`."),
+    "Intake": ("intake", "How files are taken in while the lake is up."),
+    "Workflow": (
+        "workflows",
+        (
+            "Each key names a workflow; its value says what starts it, and has steps or one thing to do. "
+            "[Workflows](../workflows.md) shows how they go."
+        ),
+    ),
+    "On": ("on", "Events that start a workflow. [Events](../events.md) tells what each is."),
+    "WorkflowStep": ("steps of workflows", "A step does exactly one thing; `timeout` and `retry` go for it alone."),
+    "Notify": ("notify", "What stands below `notify`."),
+    "Up": ("up", "How `penstock up` keeps a lake alive."),
+    "Retry": ("retry", "How often something is tried, and how long it rests in between."),
+    "Role": ("access", "Each key below `access` names a role; its value has these keys."),
+    "Mail": ("mail", "Where plain mail addresses are sent through. [Notices](../notices.md) shows it."),
+    "Notice": ("notices", "Who is told of what. [Notices](../notices.md) shows them at work."),
     "Step": ("steps", "A step has exactly one of these keys. [Steps](../steps.md) shows each one with rows."),
     "ParseRule": ("parse with options", "What may stand for a column below `parse`, in place of the type alone."),
     "Bucket": ("bucket", "What stands below `bucket`."),
@@ -64,12 +96,45 @@ MODELS: dict[str, tuple[str, str]] = {
     "Check": ("checks", "A check has exactly one of these keys, beside `on_breach`, `when` and `name`."),
     "Fresh": ("fresh", "What stands below `fresh`."),
 }
-ONE_OF = ("Step", "Check")
+ONE_OF = ("Step", "Check", "Alarm")
 """Models of which one key is given: their keys have no defaults worth naming."""
 EXAMPLES: dict[str, Any] = {
     "Declaration.upkeep": {"max_snapshots": 50, "orphan_age": "2d"},
     "Table.upkeep": {"target_file_size": "256MB", "automatic": False},
     "Upkeep.automatic": False,
+    "Declaration.alarms": {"late": {"freshness": {"older_than": "2h"}}, "disk": False},
+    "DeadLetters.at_least": 5,
+    "LongRuns.of": "p95",
+    "Undelivered.at_least": 5,
+    "OldestWaiting.older_than": "10m",
+    "Freshness.older_than": "2h",
+    "Declaration.workflows": {"nightly": {"cron": "0 2 * * *", "refresh": "all"}},
+    "Declaration.allow_exec": True,
+    "Workflow.description": "The figures of the day before",
+    "Workflow.on": {"committed": "orders"},
+    "Workflow.steps": [{"refresh": "all"}, {"verify": "all"}],
+    "Workflow.overlap": "skip",
+    "Workflow.missed": "all",
+    **{
+        f"{model}.{key}": example
+        for model in ("Workflow", "WorkflowStep")
+        for key, example in (("notify", {"text": "the figures are in"}), ("retry", {"attempts": 5, "wait": "1m"}))
+    },
+    **{f"On.{event}": "orders" for event in ("arrived", "failed", "breached", "recovered", "replayed", "discarded")},
+    **{f"On.{event}": "nightly" for event in ("scheduled", "workflow_failed")},
+    "On.ok": "disk",
+    "Declaration.intake": {"workers": 4},
+    "Intake.settle": "2s",
+    "Intake.workers": 4,
+    "Declaration.up": {"port": 9000, "drain": "2m"},
+    "Declaration.retry": {"attempts": 8, "max_wait": "10m"},
+    "Table.retry": {"wait": "30s"},
+    "Declaration.access": {"finance": {"contacts": ["mailto:finance@example.org"]}},
+    "Declaration.mail": {"server": "smtp://mail.example.org:25", "from": "lake@example.org"},
+    "Declaration.notices": [{"when": ["dead", "alarm", "ok"], "to": "mailto:ops@example.org"}],
+    "Notice.digest": "10m",
+    "Notice.at_most": "6/1h",
+    "Notice.keep_trying": "1d",
     "Declaration.description": "Consultations of all centres since 2024",
     "Declaration.tags": {"owner": "data-team"},
     "Declaration.zones": {"raw": "/srv/drop"},
@@ -261,7 +326,7 @@ def _flow(value: dict[str, Any]) -> str:
 # --- Commands --------------------------------------------------------------------------------
 
 EXITS = (
-    (0, "Done."),
+    (0, "Done. For `up`: Ctrl-C or SIGTERM ended it, and what was at hand was finished or given back in time."),
     (
         1,
         "The request could not be carried out, and the error says why; `check` found problems; `run` refused to begin.",
@@ -272,8 +337,8 @@ EXITS = (
         "`run` ended with dead letters: the other files are in, these are not. `maintain` left a table undone.",
     ),
     (70, "A defect of Penstock; `PENSTOCK_DEBUG=1` shows the traceback."),
-    (130, "Stopped by Ctrl-C."),
-    (143, "Stopped by SIGTERM."),
+    (130, "Stopped by Ctrl-C; `up` only by a second one, at once."),
+    (143, "Stopped by SIGTERM; `up` only by a second signal, at once."),
 )
 
 
@@ -341,7 +406,8 @@ def errors_page() -> Iterator[str]:
         "Errors",
         "Everything that Penstock raises on purpose is a `PenstockError`, so a program needs one `except`. An error "
         "says where it happened, what was found and which rule that breaks, and the next step. The code is stable; it "
-        "stands in the output of `--json` and in the attribute `code`.",
+        "stands in the output of `--json` and in the attribute `code`. [The runbook](../runbook.md#errors) says what "
+        "to do about each.",
     )
     yield _table(
         ("code", "class", "meaning"),
@@ -374,6 +440,12 @@ def _first_sentence(kind: type) -> str:
 # --- System tables ---------------------------------------------------------------------------
 
 MEANINGS = {
+    "alarm": "Name of the alarm.",
+    "measured": "What was measured; null where there was nothing to measure.",
+    "since": "As of when it is in this state, UTC.",
+    "sequence": "Order in which it was recorded.",
+    "facts": "What is known of it, JSON; see Events.",
+    "event": "What happened: the name of the event.",
     "arrivals": "Number of arrivals whose rows the run brought in.",
     "attempts": "How often it was tried.",
     "breaches": "Rows that broke the check; 1 for a file that broke it as a whole.",
@@ -383,36 +455,42 @@ MEANINGS = {
     "bytes_out": "Bytes of Parquet written.",
     "change": "What became of it: `created`, `added`, `widened`, or `decided` by its first value; "
     "and, by another writer, `added`, `renamed`, `retyped` or `dropped`.",
-    "changed": "When the column changed.",
+    "changed": "When the column, or the state, changed, UTC.",
     "check_name": "The check, as it is called or what it says.",
     "checked": "When it was looked at, UTC.",
-    "column_name": "Name of the column; in quarantine the one to blame, null when it is no single one.",
+    "code": "Kind of the error, as in [Errors](errors.md); `internal`, `system`, `memory` or `engine` for others.",
+    "column_name": "Name of the column; of what failed the one to blame, null when it is no single one.",
     "committed": "When the current snapshot was committed, UTC.",
     "corrected": "The record as it was corrected: JSON, column to cell.",
     "corrections": "Name of the file of corrections.",
     "data_file": "The data file that holds the row now.",
+    "declaration": "Fingerprint of what the table declared when it failed.",
     "duration_ms": "Milliseconds from start to commit.",
     "ended": "When the last attempt ended, UTC.",
-    "error": "Why the run failed; null when it did not.",
+    "error": "Why the run failed, or was left out; null when it did not and was not.",
+    "failed": "When the first attempt failed, UTC.",
     "file": "Path below the raw zone.",
     "files": "Number of live data files.",
     "files_added": "Data files that the commit added.",
     "files_removed": "Data files that the commit removed.",
     "finished": "When its work ended, UTC; null while it has not.",
-    "id": "Name of the row, unlike any other; what `quarantine readmit` takes.",
-    "kind": "What is checked, such as `between`.",
+    "id": "Name of the row, or number of the dead letter, unlike any other; what `quarantine` and `dead` take.",
+    "kind": "What is checked or watched, such as `between` or `freshness`.",
     "layer": "The table's layer; `main` where the declaration names none.",
     "line": "Line of the file on which the record starts, from 1; null when it could not be told for sure.",
     "name": "The table's name in its layer.",
     "operation": "What the commit did, in Iceberg's words: `append`, `overwrite`, `replace` or `delete`.",
     "on_breach": "What a breach does, as declared: `warn`, `quarantine` or `halt`.",
     "part": "Name of the part that holds the row; the data file's name has the attempt besides.",
+    "penstock": "Version of Penstock that it failed under.",
     "position": "Place among the columns, from 1.",
+    "processes_lost": "Attempts that ended because their process did, or fell silent.",
     "raw": "The record as it stands in the file.",
     "readmitted": "When the row came back, UTC.",
     "reason": "Why, for people.",
     "recorded": "When it was first seen, UTC.",
     "result": "What came of it: `held`, `warned`, `quarantined` or `halted`.",
+    "row_number": "Number of the record, from 1, where the file has no lines.",
     "rows": "Rows of the table.",
     "rows_added": "Rows that the commit brought.",
     "rows_removed": "Rows that the commit took away, those that it wrote anew included.",
@@ -425,10 +503,16 @@ MEANINGS = {
     "schema_id": "Iceberg's number of the schema from then on.",
     "snapshot": "Iceberg's id of the snapshot, as text.",
     "stage": "Whether rows were looked at `before` or `after` the steps.",
+    "due": "When it was to start, UTC.",
+    "joined": "Further triggers that the run stands for.",
+    "steps": "How far each step is, JSON: its words, state, attempts, times, error and outcome.",
+    "trigger": "What started it: a time, the sequence of an event, or a hand.",
+    "workflow": "Name of the workflow.",
     "started": "When it began, UTC.",
     "state": "How far it is: see below.",
     "table_name": "The table, `name` or `layer.name`.",
     "tags": "Names of the snapshot, separated by commas; null where it has none.",
+    "trace": "Names the cause; the log has its traceback under this name.",
     "type": "DuckDB's name of the stored type.",
     "value": "The value that decided; null where no single one did.",
     "version": "SHA-256 of the content, hexadecimal.",
@@ -461,7 +545,15 @@ STATES = (
     ("arrival", "`working`", "Leased by a worker."),
     ("arrival", "`finished`", "Its rows are in the table, or no row was left."),
     ("arrival", "`dead`", "It failed for good; its reason is kept. A changed declaration lets it try again."),
+    ("arrival", "`discarded`", "A dead letter that was given up; it comes back only when its file changes."),
     ("arrival", "`superseded`", "A newer version of the same file took its place."),
+    ("alarm", "`OK`", "All is well, or was until too little time ago."),
+    ("alarm", "`ALARM`", "It is too much, or was until too little time ago."),
+    ("workflow run", "`queued`", "It waits for its turn, or rests until a step is tried again."),
+    ("workflow run", "`running`", "A process works on it."),
+    ("workflow run", "`finished`", "All its steps are done."),
+    ("workflow run", "`failed`", "A step failed for good; its reason is kept."),
+    ("workflow run", "`skipped`", "It was left out, because of `overlap`, `missed`, or since it was its own effect."),
     ("run", "`finished`", "Rows were committed."),
     ("run", "`empty`", "Every row was dropped or quarantined; nothing was committed."),
     ("run", "`failed`", "An arrival became a dead letter; nothing was changed."),
@@ -474,6 +566,62 @@ def _meaning(column: str) -> str:
     return MEANINGS[column]
 
 
+# --- Metrics ---------------------------------------------------------------------------------
+
+
+def metrics_page() -> Iterator[str]:
+    """Every metric, from the families that `/metrics` tells."""
+    yield from _opening(
+        "Metrics",
+        "What `penstock up` tells Prometheus on `/metrics` of its port, in Prometheus' text format and in OpenMetrics. "
+        "[Running it for good](../operations.md#metrics) shows how to scrape it.",
+    )
+    for of, title, text in METRICS_OF:
+        yield f"## {title}"
+        yield text
+        yield _table(
+            ("metric", "kind", "labels", "meaning"),
+            (
+                (_code(family.name), family.kind, ", ".join(map(_code, family.labels)), family.text)
+                for family in FAMILIES
+                if family.of == of
+            ),
+        )
+    yield (
+        "Prometheus' own library adds what it knows of the process: `process_cpu_seconds_total`, "
+        "`process_resident_memory_bytes`, `process_virtual_memory_bytes`, `process_open_fds`, `process_max_fds` and "
+        "`process_start_time_seconds`."
+    )
+    yield "## Buckets"
+    yield f"Upper bounds in seconds of `penstock_commit_latency_seconds`: {_bounds(LATENCIES)}."
+    yield f"Upper bounds in seconds of `penstock_run_duration_seconds`: {_bounds(DURATIONS)}."
+
+
+METRICS_OF = (
+    (
+        "lake",
+        "Of the lake",
+        (
+            "Read from the state store when they are asked for: they count what every process did, go on after a "
+            "restart where they were, and are the same whichever process is asked. Where several processes are "
+            "scraped, take the greatest value and never their sum."
+        ),
+    ),
+    (
+        "process",
+        "Of the process",
+        (
+            "What this one process did since it started; they begin at nothing. Where several processes are scraped, "
+            "add them up; what a `penstock run` did is not in them."
+        ),
+    ),
+)
+
+
+def _bounds(bounds: typing.Iterable[float]) -> str:
+    return ", ".join(f"{bound:g}" for bound in bounds)
+
+
 # --- Writing ---------------------------------------------------------------------------------
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
@@ -481,6 +629,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "commands.md": commands_page,
     "errors.md": errors_page,
     "system-tables.md": system_tables_page,
+    "metrics.md": metrics_page,
 }
 
 

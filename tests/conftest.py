@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 import penstock
+from penstock import redaction
 
 pytest_plugins = ["tests.parallel", "tests.told", "tests.contracts.what_ran"]
 
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, max_examples=40, database=None)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets() -> Iterator[None]:
+    """Every test knows its own secrets only."""
+    yield
+    redaction.forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.redaction import redacted
+
 
 class PenstockError(Exception):
     """Base of all errors that Penstock raises on purpose.
@@ -25,10 +27,10 @@ class PenstockError(Exception):
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         """Keep the three parts of the text apart so that JSON output can show them."""
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.hint = hint
+        super().__init__(redacted(what))
+        self.what = redacted(what)
+        self.where = redacted(where)
+        self.hint = redacted(hint)
 
     def __str__(self) -> str:
         """Give the whole text: `where: what` and, on a line of its own, the next step."""
@@ -126,6 +128,12 @@ class LeaseLostError(PenstockError):
     code = "lease_lost"
 
 
+class WorkerLostError(PenstockError):
+    """Processes ended, or fell silent, each time they worked on a file; it ends as a dead letter."""
+
+    code = "worker_lost"
+
+
 class PlanOutdatedError(PenstockError):
     """The table changed in a way that makes a plan stale; the plan must be made again."""
 
@@ -156,10 +164,22 @@ class AccountingError(PenstockError):
     code = "accounting"
 
 
+class DeadLetterError(PenstockError):
+    """Dead letters that were asked for are not there, or cannot be chosen as asked; nothing was changed."""
+
+    code = "dead_letter"
+
+
 class QueryError(PenstockError):
     """A query is not valid, or asks for something that queries may not do."""
 
     code = "query"
+
+
+class AlarmNotFoundError(PenstockError):
+    """No alarm has the name that was asked for."""
+
+    code = "alarm_not_found"
 
 
 class TableNotFoundError(PenstockError):
@@ -214,3 +234,39 @@ class SnapshotError(PenstockError):
     """A snapshot, tag or moment that was asked for is not there, or not any more."""
 
     code = "snapshot"
+
+
+class PortError(PenstockError):
+    """The port on which `penstock up` is to answer cannot be taken."""
+
+    code = "port"
+
+
+class PortTakenError(PortError):
+    """Another process answers on the port; the error says which, where it can be told."""
+
+    code = "port_taken"
+
+
+class NoticeError(PenstockError):
+    """A message could not be delivered, or what is declared of it is not sound; it is kept and tried again."""
+
+    code = "notice"
+
+
+class WorkflowError(PenstockError):
+    """A workflow cannot be run as asked: there is none of that name, or it is going already."""
+
+    code = "workflow"
+
+
+class StepFailedError(PenstockError):
+    """A step of a workflow failed; it is tried again as its `retry` says."""
+
+    code = "step_failed"
+
+
+class StepRefusedError(StepFailedError):
+    """A step of a workflow failed, and trying again would not help."""
+
+    code = "step_refused"

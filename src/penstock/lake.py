@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from penstock.errors import DeclarationError, Problem, TableNotFoundError
 from penstock.naming import TableName, did_you_mean
@@ -17,15 +17,19 @@ from penstock.storage import LocalZone, Seals
 from penstock.tables import LocalCatalog
 
 if TYPE_CHECKING:
+    from penstock.alarms import Alarms
     from penstock.arrivals import Discovery, Previewer, Readmission, Summary, Worker, Workshop
+    from penstock.arrivals.dead import Letters
     from penstock.declaration import Examined
     from penstock.engines import DuckDBEngine, Engine
+    from penstock.notices import Notifier
     from penstock.quality.retention import Purged
     from penstock.queries import Result
     from penstock.upkeep.deeds import Repaired
     from penstock.upkeep.findings import Report
-    from penstock.upkeep.maintain import Maintainer, Upkept
+    from penstock.upkeep.maintain import Maintained, Maintainer, Upkept
     from penstock.upkeep.policy import Policy
+    from penstock.workflow import Stoppable, Workflows
 
 
 class Lake(Opened):
@@ -51,32 +55,110 @@ class Lake(Opened):
         folders = [self.raw.root, self.processed.root, self.enriched.root]
         return Asker(self.catalog, self.state, self.processed, folders, self.history).ask(sql, at)
 
+    def alarms(self) -> Alarms:
+        """What watches over the lake: how each alarm stands, and a look at all of them."""
+        return self._alarms
+
+    def round_off(self) -> None:
+        """Look at the alarms, and tell people what happened, as a process does that ends without having been up."""
+        self.alarms().attend()
+        self.notifier().finish()
+
+    @cached_property
+    def _alarms(self) -> Alarms:
+        from penstock.alarms import Alarms, Measurer, watches
+
+        watched = watches(self.declaration.alarms, self.declared)
+        return Alarms(self.state, watched, Measurer(self.state.figures, self.room), self.clock)
+
+    def notifier(self) -> Notifier:
+        """What tells people what happened; it is closed with the lake."""
+        return self._notifier
+
+    @cached_property
+    def _notifier(self) -> Notifier:
+        from penstock.notices import notifier_of
+
+        place = self.folder, self.folder / STATE_FOLDER
+        notifier = notifier_of(self.declaration, place, self.state, self.clock, self.signals)
+        self._closing.append(notifier)
+        return notifier
+
+    @cached_property
+    def dead(self) -> Letters:
+        """The dead letters: to look at, to replay, to discard."""
+        from penstock.arrivals.dead import Letters
+
+        return Letters(self.raw, self.state, self.declared, self.signals)
+
+    def workflows(self) -> Workflows:
+        """What runs on schedules, after events and by hand; what is going is stopped when the lake is closed."""
+        return self._workflows
+
+    @cached_property
+    def _workflows(self) -> Workflows:
+        from penstock.workflow import workflows_of
+
+        made = workflows_of(
+            self.declaration,
+            self.folder,
+            lambda: _Hands(Lake(self.folder, self.clock)),
+            state=self.state,
+            clock=self.clock,
+            signals=self.signals,
+        )
+        self._closing.append(made)
+        return made
+
     def discover(self) -> Discovery:
         """Record every file version in `raw/` that is new."""
         from penstock.arrivals import discover
+        from penstock.declaration import seconds_of
 
-        return discover(self.raw, self.declared, self.state, self.folder)
+        settle = seconds_of(self.declaration.intake.settle)
+        return discover(self.raw, self.declared, self.state, self.folder, settle)
 
-    def worker(self, threads: int | None = None) -> Worker:
+    def worker(
+        self,
+        threads: int | None = None,
+        *,
+        share: int = 1,
+        committed: Callable[[TableName], object] | None = None,
+        claimed: Callable[[], object] | None = None,
+    ) -> Worker:
         """Make a worker that processes what waits; it is closed with the lake.
+
+        Args:
+            threads: How many threads its engine uses; as many as there are processors, when left out.
+            share: How many workers share the memory.
+            committed: Hears of a table that was written to; the worker looks after it itself, when left out.
+            claimed: Hears that files were taken while others may be left; given while the lake is up.
 
         Raises:
             DeclarationError: An expression of the declaration is not sound.
         """
         from penstock.arrivals import Worker
 
-        shop = self._workshop(threads)
-        maintainer = self._maintainer(lambda: shop.bench.engine)
+        shop = self._workshop(threads, share)
         worker = Worker(
             shop,
             state=self.state,
             catalog=self.catalog,
             signals=self.signals,
             tags=self.declaration.tags,
-            committed=lambda table: maintainer.tend(table, self._policy(table)),
+            retry=self.declaration.retry,
+            committed=committed or self.tender(lambda: shop.bench.engine),
+            claimed=claimed,
         )
+        if claimed is not None:  # a single run has to end
+            worker.wait_for_room(self.room)
         self._closing.append(worker)
         return worker
+
+    def tender(self, engine: Callable[[], Engine] | None = None) -> Callable[[TableName], Maintained | None]:
+        """What does a little upkeep of a table that was written to, where any is due; with an engine of its own."""
+        maintainer = self._maintainer(engine or self._engine)
+        return lambda table: maintainer.tend(table, self._policy(table))
 
     def readmit(self, table: str, corrections: str | Path, *, dry_run: bool = False) -> Readmission:
         """Bring corrected rows of the quarantine back into a table, each once.
@@ -114,13 +196,14 @@ class Lake(Opened):
         keeper = Keeper(self.processed, self.state, self.catalog, self.clock, self.signals)
         return {name: keeper.purge(name, self.declared[name], wait=True) for name in tables}
 
-    def _workshop(self, threads: int | None = None) -> Workshop:
+    def _workshop(self, threads: int | None = None, share: int = 1) -> Workshop:
         from penstock.arrivals import Bench, Workshop
         from penstock.engines import DuckDBEngine
+        from penstock.engines.memory import memory_share
         from penstock.steps import problems_of
 
         self._assert_sound(problems_of(self._examined.document, self._examined.text))
-        engine = DuckDBEngine(self._spill(), threads=threads)
+        engine = DuckDBEngine(self._spill(), memory_share(share), threads)
         scratch = self.folder / STATE_FOLDER / "scratch"
         return Workshop(self.raw, self.processed, Bench(engine, self.clock, self.folder), scratch)
 
@@ -139,7 +222,7 @@ class Lake(Opened):
         previewer = Previewer(self.catalog, self.raw, self.declaration.tables)
         found = []
         for name in tables:
-            waiting = [arrival.key for arrival in self.state.arrivals.find(name, ("pending",))]
+            waiting = self.state.backlog.keys(name)
             text = next(text for text in self.declaration.tables if TableName.parse(text) == name)
             found += previewer.problems_for(self._examined, text, waiting)
         self._assert_sound(found)
@@ -200,23 +283,27 @@ class Lake(Opened):
             tables: Names of tables; all when left out.
             dry_run: Whether only to say what would be done.
         """
-        from penstock.engines import DuckDBEngine
+        from penstock.arrivals.settle import beating
         from penstock.upkeep.leftovers import clear, leftovers
         from penstock.upkeep.maintain import Upkept
         from penstock.upkeep.policy import policy_of
 
-        def engine() -> DuckDBEngine:
-            made = DuckDBEngine(self._spill())
-            self._closing.append(made)
-            return made
-
-        maintainer = self._maintainer(engine)
+        maintainer = self._maintainer(self._engine)
         chosen = [TableName.parse(table) for table in tables] or self.catalog.tables()
-        done = tuple(maintainer.maintain(table, self._policy(table), dry_run=dry_run) for table in chosen)
+        with beating(self.state):
+            done = tuple(maintainer.maintain(table, self._policy(table), dry_run=dry_run) for table in chosen)
         left = leftovers(self.folder / STATE_FOLDER, policy_of(self.declaration.upkeep).orphan_seconds, time.time())
         if not dry_run:
             clear(left)
         return Upkept(done, len(left))
+
+    def _engine(self) -> DuckDBEngine:
+        """An engine for upkeep; it is closed with the lake."""
+        from penstock.engines import DuckDBEngine
+
+        made = DuckDBEngine(self._spill())
+        self._closing.append(made)
+        return made
 
     def _maintainer(self, engine: Callable[[], Engine]) -> Maintainer:
         from penstock.tables.retention import LocalRetention
@@ -259,6 +346,45 @@ class Lake(Opened):
         summary = worker.drain(self.declared)
         summary.notes[:0] = found.unseen.items()
         return summary
+
+
+class _Hands:
+    """A lake of its own for one step of a workflow, closed with everything that the step needed."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._lake.close()
+
+    @property
+    def table_names(self) -> list[str]:
+        return [str(name) for name in self._lake.declared]
+
+    def process(
+        self, tables: Iterable[str], *, again: bool, began: Callable[[Stoppable], object]
+    ) -> tuple[dict[str, int], list[str]]:
+        lake, names = self._lake, [TableName.parse(table) for table in tables]
+        lake.discover()
+        lake.assert_columns(names)
+        worker = lake.worker(share=2)  # the files that land meanwhile have the other half
+        began(worker)
+        for name in names if again else ():
+            worker.reprocess(name)
+        summary = worker.drain({name: lake.declared[name] for name in names})
+        figures = {"files": sum(summary.files.values()), "dead": len(summary.dead)}
+        figures["rows_out"] = sum(account.rows_out for account in summary.accounts.values())
+        return figures, [*(arrival.key for arrival in summary.dead), *map(str, summary.blocked)]
+
+    def maintain_table(self, table: str) -> str | None:
+        failed = self._lake.maintain([table]).failed
+        return str(failed[0].error) if failed else None
+
+    def verify_table(self, table: str) -> list[str]:
+        return [str(finding) for finding in self._lake.verify([table]).findings]
 
 
 def open_lake(path: str | Path = ".") -> Lake:

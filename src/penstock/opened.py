@@ -1,4 +1,4 @@
-"""A lake's folder, opened: its declaration, zones, state store, catalog and journal; `Lake` adds what is done with them."""
+"""A lake's folder, opened: its declaration, zones, state store, catalog and journal; `Lake` adds the verbs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from penstock.clock import Clock, SystemClock
 from penstock.errors import DeclarationError, StateError
 from penstock.naming import TableName
-from penstock.runs import Journal
+from penstock.runs import Journal, Limits
 from penstock.signals import Signals
 from penstock.state import Heads, NoHeads, SqliteState
 from penstock.state.known import Declared, KnownText, LazyTables
+from penstock.state.processes import Kind, Process, at_work, this_process
 from penstock.storage import LocalZone, Seals
+from penstock.storage.room import Room
 from penstock.tables import LocalCatalog
 from penstock.tables.history import LocalHistory
 from penstock.version import __version__
@@ -29,6 +31,14 @@ BELL = "bell"
 JOURNAL_EVENTS = (
     *("finished", "dead", "failed", "readmitted", "purged", "sealed", "repaired", "noticed"),
     *("maintained", "upkeep_failed"),
+    *("told", "not_told", "given_up"),
+    *("workflow_step", "workflow_output", "workflow_skipped"),
+)
+TOLD = ("arrived", "breached", "recovered", "replayed", "scheduled", "workflow", "alarm", "ok")
+"""Recorded events that are announced as they are, for the journal; the others are announced with more facts."""
+OF_UP = (
+    *("up_started", "up_stopped", "paused", "resumed", "full", "blocked", "discarded", "unrecorded", "polling"),
+    *("attendant_failed", "part_failed", "declaration_changed", "declaration_refused"),
 )
 
 
@@ -65,8 +75,9 @@ class Opened:
         self.seals = Seals(processed, self._note_sealed)
         self.processed = LocalZone(processed, self.seals)
         self.enriched = LocalZone(self.folder / self._declared.enriched)
-        self.journal = Journal(self.folder / STATE_FOLDER / "logs", self.clock)
-        for event in JOURNAL_EVENTS:
+        self._since = 0.0
+        self.journal = Journal(self.folder / STATE_FOLDER / "logs", self.clock, self._limits)
+        for event in (*JOURNAL_EVENTS, *TOLD, *OF_UP):
             self.signals.listen(event, self.journal.write)
 
     def _examine(self, known: KnownText) -> Declared:
@@ -94,6 +105,10 @@ class Opened:
     def name(self) -> str:
         """The lake's name."""
         return self._declared.lake
+
+    def mentions(self, key: str) -> bool:
+        """Whether `lake.yaml` may say something of `key`; asked before the declaration is looked at for it."""
+        return self._text is None or key.encode() in self._text
 
     @cached_property
     def state(self) -> SqliteState:
@@ -129,8 +144,35 @@ class Opened:
         except StateError:
             return NoHeads()
 
-    def _ring(self) -> None:
+    @cached_property
+    def room(self) -> Room:
+        """Room on the disks that the lake is on."""
+        from penstock.declaration import bytes_of
+
+        folders = [self.folder / STATE_FOLDER, self.processed.root]
+        return Room(folders, bytes_of(self.declaration.up.min_free), self.clock)
+
+    def describe(self, kind: Kind, port: int | None = None) -> None:
+        """Say what this process is, for the list of those who are at work."""
+        self._since = self._since or self.clock.now()
+        self.state.describe(this_process(kind, self._since, __version__, port))
+
+    def processes(self) -> list[Process]:
+        """Who is at work on the lake, this process included if it is."""
+        return at_work(self.folder / STATE_FOLDER)
+
+    def _limits(self) -> Limits:
+        """How much of the journal is kept."""
+        from penstock.declaration import bytes_of
+
+        up = self.declaration.up
+        return Limits(bytes_of(up.log_size), up.log_files)
+
+    def _ring(self, told: list[dict[str, Any]]) -> None:
         """Let everybody who looks after the lake know that something happened, in this process and in others."""
+        for facts in told:
+            if facts["event"] in TOLD:
+                self.signals.announce(facts["event"], **{key: fact for key, fact in facts.items() if key != "event"})
         self.signals.announce("rung")
         with suppress(OSError):  # nobody has to hear: they look for themselves now and then
             (self.folder / STATE_FOLDER / BELL).touch()

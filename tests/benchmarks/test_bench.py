@@ -13,7 +13,7 @@ import pytest
 from tests.benchmarks.conftest import FOLDER, Load
 
 pytestmark = pytest.mark.timeout(300)  # whole processes, one after the other
-MEASURED = ("road", "large", "small", "commits", "query", "startup")
+MEASURED = ("road", "large", "small", "commits", "live", "query", "startup")
 """All but `install`, which needs packages that are not the product's."""
 ONLY = ("penstock run", "penstock query", "penstock --help", "DuckDB COPY")
 

@@ -107,13 +107,14 @@ def test_status_counts_files_by_state(make: Make) -> None:
         "rows": 1,
         "quarantined": 1,
         "warned": 0,
+        "waiting_since": None,
     }
     assert returns["committed"] is None
     assert facts["lake"] == "shop"
     assert facts["last_run"]["state"] == "failed"
     human = call("-C", folder, "status").out
     assert "last run: " in human
-    assert "penstock.dead_letters" in human
+    assert "dead list" in human
     assert "penstock.quarantine" in human
 
 
@@ -170,11 +171,11 @@ def test_logs_are_one_line_per_file_with_its_rows(filled: Path) -> None:
     lines = call("-C", filled, "logs").out.splitlines()
     assert re.match(
         r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  consultations  consultations-2024\.csv  1,200 rows in, [\d,]+ out, ",
-        lines[0],
+        lines[1],
     )
-    assert len(lines) == 2
+    assert len(lines) == 3
     events = [json.loads(line) for line in call("-C", filled, "logs", "--json").out.splitlines()]
-    assert [event["rows_in"] for event in events] == [1200, 800]
+    assert [event["rows_in"] for event in events if event["event"] == "finished"] == [1200, 800]
     assert ISO.match(events[0]["time"])
     assert len(call("-C", filled, "logs", "--lines", "1").out.splitlines()) == 1
 
@@ -184,9 +185,11 @@ def test_logs_can_be_followed_until_ctrl_c(make: Make) -> None:
     folder = make(TWO, {"o1.csv": "id\n1\n"})
     call("-C", folder, "run")
     with started("-C", folder, "logs", "--follow") as process:
-        assert "o1.csv" in line_of(process)
+        assert "o1.csv arrived" in line_of(process)
+        assert "o1.csv  1 row in, 1 out" in line_of(process)
         (folder / "raw" / "o2.csv").write_text("id\n2\n3\n")
         call("-C", folder, "run")
+        assert "o2.csv arrived" in line_of(process)
         assert "o2.csv  2 rows in, 2 out" in line_of(process)
         process.send_signal(signal.SIGINT)
         _out, err = process.communicate(timeout=30)

@@ -105,7 +105,7 @@ def test_run_names_dead_files_and_ends_with_3(make: Make) -> None:
     assert "dead: \\x1b[31mc.csv: the file is empty" in outcome.out
     assert "\x1b" not in outcome.out + outcome.err
     assert "; 2 files dead\n" in outcome.out
-    assert 'query "SELECT * FROM penstock.dead_letters"' in outcome.out
+    assert " dead list" in outcome.out
     assert _rows(folder) == [1, 1]
 
 

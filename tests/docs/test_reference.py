@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
@@ -15,6 +16,8 @@ from penstock.declaration import json_schema
 from penstock.formats import is_type
 from penstock.queries import Result
 from penstock.queries.system import QUARANTINE, SYSTEM_TABLES
+from penstock.service.metrics import FAMILIES
+from penstock.state import EventName
 from tests.docs.pages import PAGES, ROOT, blocks, name_of, prose
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -52,6 +55,13 @@ def test_every_command_and_option_is_in_the_reference() -> None:
     assert missing == []
 
 
+def test_every_event_is_in_the_reference() -> None:
+    """Each name of an event has a line that says when it happens and what is known of it."""
+    text = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `([a-z]+)` \| .+\. \| `", text, re.MULTILINE)
+    assert sorted(lines) == sorted(get_args(EventName))
+
+
 def test_every_error_is_in_the_reference() -> None:
     """Each error class stands there with its code, and no two share one."""
     text = (REFERENCE / "errors.md").read_text(encoding="utf-8")
@@ -68,6 +78,16 @@ def test_every_system_table_is_in_the_reference() -> None:
     assert f"penstock.{QUARANTINE}" in sections
     for name, table in SYSTEM_TABLES.items():
         assert [column for column, _ in table.columns if f"| `{column}` |" not in sections[f"penstock.{name}"]] == []
+
+
+def test_every_metric_is_in_the_reference() -> None:
+    """Each metric stands there with its kind, below the heading that says whose figure it is."""
+    sections = (REFERENCE / "metrics.md").read_text(encoding="utf-8").split("\n## ")
+    titles = {"lake": "Of the lake", "process": "Of the process"}
+    found = {title: next(part for part in sections if part.startswith(title)) for title in titles.values()}
+    assert len(FAMILIES) > 15
+    lost = [one.name for one in FAMILIES if f"| `{one.name}` | {one.kind} |" not in found[titles[one.of]]]
+    assert lost == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -85,7 +86,8 @@ def test_a_defect_of_the_product_is_a_dead_letter_at_once(tmp_path: Path, monkey
         (event,) = lake.journal.tail(1)
         assert "KeyError: 'forgotten'" in event["traceback"]
     outcome = call("-C", tmp_path, "logs", "--json")
-    assert "KeyError: 'forgotten'" in outcome.json()["traceback"]
+    logged = [json.loads(line) for line in outcome.out.splitlines()]
+    assert ["KeyError: 'forgotten'" in event["traceback"] for event in logged if event["event"] == "dead"] == [True]
     assert "forgotten" not in call("-C", tmp_path, "logs").out
     monkeypatch.undo()
     (tmp_path / "lake.yaml").write_text(

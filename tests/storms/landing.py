@@ -14,6 +14,7 @@ from typing import Any
 
 DECLARATION = """
 lake: storm
+retry: {attempts: 1000}  # who is killed again and again is not to blame
 upkeep: {min_input_files: 4, max_snapshots: 6, min_snapshots: 2}  # often, so that kills strike upkeep, too
 tables:
   events:

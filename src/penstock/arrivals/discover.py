@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from pathlib import Path
 
+from penstock.arrivals.sight import SETTLE_SECONDS, see
 from penstock.arrivals.tell import tell_arrived
 from penstock.declaration import Table
 from penstock.engines import MEMORY_VARIABLE
 from penstock.naming import TableName
 from penstock.state import Arrival, State
+from penstock.steps import table_order
 from penstock.storage import FileVersion, Zone
-from penstock.storage.local import wait_until_settled
+from penstock.storage.local import matches
 
-TRIES = 10
 AT_ONCE = 256
 
 
@@ -38,69 +38,59 @@ class Discovery:
     unseen: dict[str, str] = field(default_factory=dict)
 
 
-def discover(raw: Zone, tables: Mapping[TableName, Table], state: State, folder: Path) -> Discovery:
-    """Look at the whole raw zone and record what is new; `folder` is the lake's."""
+def discover(
+    raw: Zone, tables: Mapping[TableName, Table], state: State, folder: Path, settle: float = SETTLE_SECONDS
+) -> Discovery:
+    """Look at the whole raw zone and record what is new; `folder` is the lake's.
+
+    Tables that others refer to come first, so that their files are in when those of the others are compared with them.
+    """
     found = Discovery()
-    claimed = set[str]()
-    for name, table in tables.items():
-        known = {arrival.key: arrival.mark for arrival in state.arrivals.find(name)}
-        listed = list(raw.list(table.files))
-        claimed.update(version.key for version in listed)
-        changed = [version.key for version in listed if known.get(version.key) != version.mark]
-        for at in range(0, len(changed), AT_ONCE):
-            seen = [(key, _seen(raw, key)) for key in changed[at : at + AT_ONCE]]
-            with state.together():  # one transaction for many small files
-                new = [_record(state, name, *there) for _, there in seen if there is not None]
-                told = [there[0] for (_, there) in seen if there is not None]
-                tell_arrived(state.events, name, compress(told, new))
-            found.growing += [key for key, there in seen if there is None]
-            if any(new):
-                found.recorded[name] = found.recorded.get(name, 0) + sum(new)
-        _revive(state, name, table, folder)
-    found.unclaimed = [version.key for version in raw.list("**") if version.key not in claimed]
+    listed = list(raw.list("**"))
     found.unseen = dict(raw.unseen)
+    claimed = set[str]()
+    for name in table_order(tables):
+        wanted = [version for version in listed if matches(tables[name].files, version.key)]
+        claimed.update(version.key for version in wanted)
+        for some in changed(state, name, wanted):
+            seen = [(version.key, see(raw, version.key, settle)) for version in some]
+            new = record_all(state, name, [there for _, there in seen if there is not None])
+            found.growing += [key for key, there in seen if there is None]
+            if new:
+                found.recorded[name] = found.recorded.get(name, 0) + new
+        revive(state, name, tables[name], folder)
+    found.unclaimed = [version.key for version in listed if version.key not in claimed]
     return found
+
+
+def changed(state: State, name: TableName, listed: Sequence[FileVersion]) -> Iterator[list[FileVersion]]:
+    """Those of the files whose newest version is not known to be recorded, some at a time."""
+    for at in range(0, len(listed), AT_ONCE):
+        some = listed[at : at + AT_ONCE]
+        known = state.backlog.marks(name, [version.key for version in some])
+        if new := [version for version in some if known.get(version.key) != version.mark]:
+            yield new
+
+
+def record_all(state: State, name: TableName, seen: Sequence[tuple[FileVersion, str]]) -> int:
+    """Record versions of files of one table, in one transaction; gives the number of those that are new."""
+    with state.together():
+        new = [file for file, version in seen if _record(state, name, file, version)]
+        tell_arrived(state.events, name, new)
+    return len(new)
 
 
 def record(raw: Zone, table: TableName, key: str, state: State) -> bool | None:
     """Record the current version of one file: True if it is new, None while the file is still being written or gone."""
-    seen = _seen(raw, key)
-    if seen is None:
-        return None
-    with state.together():
-        if new := _record(state, table, *seen):
-            tell_arrived(state.events, table, seen[:1])
-    return new
-
-
-def _seen(raw: Zone, key: str) -> tuple[FileVersion, str] | None:
-    """The current version of a file, and what names its content; None while it is still being written, or gone."""
-    for _ in range(TRIES):
-        before = raw.stat(key)
-        if before is None:
-            return None
-        wait_until_settled(before)
-        version = _version(raw, before)
-        if version is not None and raw.stat(key) == before:
-            return before, version
-    return None
-
-
-def _version(raw: Zone, file: FileVersion) -> str | None:
-    """What names the content: its hash, or, where it cannot be read, its times, which change with its permissions."""
-    try:
-        return raw.digest(file.key)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return hashlib.sha256(f"unreadable {file.mark}".encode()).hexdigest()
+    seen = see(raw, key)
+    return None if seen is None else bool(record_all(state, table, [seen]))
 
 
 def _record(state: State, table: TableName, file: FileVersion, version: str) -> bool:
     return state.arrivals.record(table, file.key, version, file.size, file.modified_ns, file.mark)
 
 
-def _revive(state: State, name: TableName, table: Table, folder: Path) -> None:
+def revive(state: State, name: TableName, table: Table, folder: Path) -> None:
     """Let dead letters try again once the declaration they failed under has changed."""
     plan = fingerprint(table, folder)
     for arrival in state.arrivals.find(name, ("dead",)):

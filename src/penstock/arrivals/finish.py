@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from penstock.arrivals.discover import fingerprint, record
-from penstock.arrivals.failure import details_of, is_final, reason_of
+from penstock.arrivals.failing import Failing, Summary
 from penstock.arrivals.planning.evolution import Rewriter
 from penstock.arrivals.readmission.reapply import assert_settled, run_of_parts
 from penstock.arrivals.settle import run_id, table_for
 from penstock.arrivals.stage import Prepared, Workshop
-from penstock.arrivals.tell import tell_breached, tell_committed, tell_dead, tell_failed, tell_recovered
+from penstock.arrivals.tell import tell_breached, tell_committed, tell_recovered
 from penstock.declaration import Table
 from penstock.engines.packs import Packer
-from penstock.errors import CheckHaltedError, LeaseLostError, PlanOutdatedError, RowsElsewhereError
+from penstock.errors import LeaseLostError, PlanOutdatedError, RowsElsewhereError
 from penstock.naming import TableName
 from penstock.quality.checks import check_outcomes, needs_lease
 from penstock.signals import Signals
@@ -23,83 +22,31 @@ from penstock.storage.local import remove_file
 from penstock.tables import Catalog, Committed, commit_group
 from penstock.tables.commit import assert_replaceable
 
-ATTEMPTS = 5
-FIRST_DELAY = 1.0
 POLL_SECONDS = 0.05
-
-
-@dataclass
-class Summary:
-    """What a pass over the tables did.
-
-    Attributes:
-        accounts: Where rows went, by table.
-        files: Files whose rows are in, by table.
-        dead: Arrivals that ended as dead letters.
-        notes: What people should know, by file.
-        blocked: Tables that another writer left so that Penstock cannot read them; their files wait.
-    """
-
-    accounts: dict[TableName, Accounting] = field(default_factory=dict)
-    files: dict[TableName, int] = field(default_factory=dict)
-    dead: list[Arrival] = field(default_factory=list)
-    notes: list[tuple[str, str]] = field(default_factory=list)
-    blocked: list[TableName] = field(default_factory=list)
+LEASE_SECONDS = 0.01
+"""How often it is looked whether a table is free to be committed to; a commit takes a few of these."""
 
 
 class Finisher:
     """Commits what was staged, and records what became of arrivals."""
 
     def __init__(
-        self, shop: Workshop, *, state: SqliteState, catalog: Catalog, signals: Signals, tags: Mapping[str, str]
+        self,
+        shop: Workshop,
+        *,
+        state: SqliteState,
+        catalog: Catalog,
+        signals: Signals,
+        tags: Mapping[str, str],
+        failing: Failing,
     ) -> None:
-        """Take what commits and records need."""
+        """Take what commits and records need; `failing` ends what does not succeed."""
+        self.failing = failing
         self._shop, self._clock = shop, shop.bench.clock
         self._state, self._catalog, self._signals = state, catalog, signals
         self._tags = tags
         self._rewrite = Rewriter(shop.bench.engine, shop.processed)
         self._packer = Packer(shop.bench.engine, shop.processed)
-
-    def look_again(self, name: TableName, arrival: Arrival) -> None:
-        """Record what the file is now; the claimed version gives way to it, or waits if the bytes turn out the same."""
-        if record(self._shop.raw, name, arrival.key, self._state) is None:
-            self._state.arrivals.give_back(arrival, "the file is still being written", FIRST_DELAY, counted=False)
-        elif self._state.arrivals.held(arrival):
-            self._state.arrivals.give_back(arrival, "the file was touched while it was read", counted=False)
-
-    def fail(self, name: TableName, table: Table, arrival: Arrival, error: Exception, summary: Summary) -> None:
-        """End an attempt: as a dead letter when trying again is of no use, else to be tried again later."""
-        final = is_final(error) or arrival.attempts >= ATTEMPTS
-        reason = reason_of(error)
-        facts = {"table": str(name), "file": arrival.key, "reason": reason, "attempt": arrival.attempts}
-        facts |= details_of(error)
-        if not final:
-            delay = FIRST_DELAY * 2 ** (arrival.attempts - 1)
-            with self._state.together():
-                self._state.arrivals.give_back(arrival, reason, delay)
-                tell_failed(self._state.events, arrival, reason, delay)
-            self._signals.announce("failed", **facts, retry_in=delay)
-            return
-        run = Run(
-            run=run_id(self._clock),
-            table=name,
-            state="failed",
-            accounting=Accounting(bytes_in=arrival.size),
-            started=self._clock.now(),
-            duration_ms=0,
-            arrivals=[arrival.key],
-            error=reason,
-        )
-        with self._state.together():
-            self._state.runs.add(run)
-            self._state.arrivals.bury(arrival, reason, fingerprint(table, self._shop.bench.folder), run.run)
-            if isinstance(error, CheckHaltedError):
-                outcomes = check_outcomes(error.findings, name, arrival.key, run.run, run.started)
-                self._state.checks.add(outcomes)
-                tell_breached(self._state.events, name, outcomes)
-            tell_dead(self._state.events, arrival, reason, run.run)
-        summary.dead.append(replace(arrival, state="dead", reason=reason))
-        self._signals.announce("dead", **facts, run=run.run)
 
     def commit(
         self,
@@ -133,7 +80,7 @@ class Finisher:
         except Exception as error:
             if self._state.leases.held(own):
                 for prepared in ready:
-                    self.fail(name, table, prepared.arrival, error, summary)
+                    self.failing.fail(name, table, prepared.arrival, error, summary)
             else:
                 raise
         finally:
@@ -151,7 +98,7 @@ class Finisher:
                 found.append(prepared)
             except RowsElsewhereError as error:
                 refused.append(prepared)
-                self.fail(name, table, prepared.arrival, error, summary)
+                self.failing.fail(name, table, prepared.arrival, error, summary)
         self._discard(refused, {file.path for prepared in found for file in prepared.files})
         return found
 
@@ -160,7 +107,7 @@ class Finisher:
             lease = self._state.leases.acquire(f"table {name}")
             if lease is not None:
                 return lease
-            self._clock.sleep(POLL_SECONDS)
+            self._clock.sleep(LEASE_SECONDS)
 
     def _still_valid(self, name: TableName, ready: list[Prepared]) -> list[Prepared]:
         """Leave out what another worker has taken over, and files that have changed since."""
@@ -172,7 +119,7 @@ class Finisher:
                 gone.append(prepared)
             elif now is not None and now.mark != arrival.mark:
                 gone.append(prepared)
-                self.look_again(name, arrival)
+                self.failing.look_again(name, arrival)
             else:
                 valid.append(prepared)
         self._discard(gone, {file.path for prepared in valid for file in prepared.files})
@@ -197,46 +144,61 @@ class Finisher:
         started: float,
         committed: Committed | None,
     ) -> None:
-        """Record what is now in the table, and announce it file by file."""
+        """Record what is now in the table, and announce it file by file.
+
+        What another worker has taken over since the commit is left to it: it finds the rows there, and records them.
+        """
         if not ready:
             return
-        total = sum((prepared.accounting for prepared in ready), Accounting())
-        run = Run(
-            run=run_id(self._clock),
+        run, replaces = run_id(self._clock), table.on_reupload == "replace"
+        kept, recovered = list[Prepared](), list[Arrival]()
+        with self._state.together():
+            for done in ready:
+                stem = done.quarantine_stem
+                was_dead = self._state.arrivals.finish(done.arrival, run, done.accounting, stem, replaces=replaces)
+                kept += [done] if was_dead is not None else []
+                recovered += [done.arrival] if was_dead else []
+            if kept:
+                self._record(self._run(run, name, kept, started, committed), kept, recovered)
+        if committed:  # a pack may have been carved for the commit, and what was there already adds nothing
+            unused = [one for one in ready if one.arrival.name in committed.already or one.staged.packed]
+            live = {file.path for file in committed.head.files}
+            self._discard([replace(one, parts=()) for one in unused], live)
+        for prepared in kept:
+            summary.files[name] = summary.files.get(name, 0) + 1
+            self._announce(name, run, prepared, started)
+        if kept:
+            total = sum((prepared.accounting for prepared in kept), Accounting())
+            summary.accounts[name] = summary.accounts.get(name, Accounting()) + total
+
+    def _run(self, run: str, name: TableName, kept: list[Prepared], started: float, committed: Committed | None) -> Run:
+        total = sum((prepared.accounting for prepared in kept), Accounting())
+        return Run(
+            run=run,
             table=name,
             state="finished" if total.rows_out else "empty",
             accounting=total,
             started=started,
             duration_ms=round((self._clock.now() - started) * 1000),
-            arrivals=[prepared.arrival.key for prepared in ready],
+            arrivals=[prepared.arrival.key for prepared in kept],
             snapshot=committed.head.snapshot if committed else None,
         )
-        replaces = table.on_reupload == "replace"
-        with self._state.together():
-            self._state.runs.add(run)
-            outcomes, recovered = list[CheckOutcome](), list[Arrival]()
-            for done in ready:
-                if (again := run_of_parts(self._clock, run, done)) is not None:
-                    self._state.runs.add(again)
-                stem = done.quarantine_stem
-                if self._state.arrivals.finish(done.arrival, run.run, done.accounting, stem, replaces=replaces):
-                    recovered.append(done.arrival)
-                outcomes += check_outcomes(list(done.findings), name, done.arrival.key, run.run, run.started)
-            self._state.checks.add(outcomes)
-            tell_breached(self._state.events, name, outcomes)
-            tell_committed(self._state.events, run, [(done.arrival, done.accounting) for done in ready])
-            tell_recovered(self._state.events, run, recovered)
-        if committed:  # a pack may have been carved for the commit, and what was there already adds nothing
-            unused = [one for one in ready if one.arrival.name in committed.already or one.staged.packed]
-            live = {file.path for file in committed.head.files}
-            self._discard([replace(one, parts=()) for one in unused], live)
-        for prepared in ready:
-            summary.files[name] = summary.files.get(name, 0) + 1
-            self._announce(name, run.run, prepared)
-        summary.accounts[name] = summary.accounts.get(name, Accounting()) + total
 
-    def _announce(self, name: TableName, run: str, prepared: Prepared) -> None:
-        figures = prepared.accounting
+    def _record(self, run: Run, kept: list[Prepared], recovered: list[Arrival]) -> None:
+        """Record a run, what came of checks, and that it happened; within the transaction of what it tells of."""
+        self._state.runs.add(run)
+        outcomes = list[CheckOutcome]()
+        for done in kept:
+            if (again := run_of_parts(self._clock, run, done)) is not None:
+                self._state.runs.add(again)
+            outcomes += check_outcomes(list(done.findings), run.table, done.arrival.key, run.run, run.started)
+        self._state.checks.add(outcomes)
+        tell_breached(self._state.events, run.table, outcomes)
+        tell_committed(self._state.events, run, [(done.arrival, done.accounting) for done in kept])
+        tell_recovered(self._state.events, run, recovered)
+
+    def _announce(self, name: TableName, run: str, prepared: Prepared, started: float) -> None:
+        figures, now = prepared.accounting, self._clock.now()
         self._signals.announce(
             "finished",
             table=str(name),
@@ -249,6 +211,8 @@ class Finisher:
             rows_added=figures.added,
             warnings=figures.warned,
             bytes=prepared.arrival.size,
+            waited_ms=round((now - prepared.arrival.recorded_at) * 1000),
+            duration_ms=round((now - started) * 1000),
             notes=list(prepared.notes),
         )
 

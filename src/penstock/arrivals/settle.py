@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,6 +18,8 @@ from penstock.naming import TableName
 from penstock.state import Head, SqliteState
 from penstock.state.store import Column
 from penstock.tables import HISTORY, Catalog, Staged, with_history
+
+log = logging.getLogger("penstock.arrivals")
 
 HEARTBEAT_SECONDS = 15.0
 SOURCE = "quarantine:"
@@ -83,12 +87,26 @@ class Heartbeat(threading.Thread):
     def run(self) -> None:
         """Beat until stopped."""
         while not self._done.wait(HEARTBEAT_SECONDS):
-            self._state.leases.renew()
+            try:
+                self._state.leases.renew()
+            except Exception:  # a full disk passes; who loses a lease meanwhile cannot commit
+                log.warning("leases could not be renewed", exc_info=True)
 
     def stop(self) -> None:
         """Beat no more."""
         self._done.set()
         self.join()
+
+
+@contextmanager
+def beating(state: SqliteState) -> Iterator[None]:
+    """Prolong this worker's leases for as long as the block takes."""
+    heart = Heartbeat(state)
+    heart.start()
+    try:
+        yield
+    finally:
+        heart.stop()
 
 
 def run_id(clock: Clock) -> str:

@@ -22,7 +22,12 @@ def tell_arrived(events: Events, table: TableName, files: Iterable[FileVersion])
 def tell_committed(events: Events, run: Run, files: Iterable[tuple[Arrival, Accounting]]) -> None:
     """A run ended well, with rows or without."""
     each = [{"file": arrival.key, **_rows(figures)} for arrival, figures in files]
-    facts = {"run": run.run, "snapshot": run.snapshot, **_rows(run.accounting), "duration_ms": run.duration_ms}
+    facts = {
+        "run": run.run,
+        "snapshot": run.snapshot and str(run.snapshot),
+        **_rows(run.accounting),
+        "duration_ms": run.duration_ms,
+    }
     events.add("committed", run.table, {**facts, "files": each})
 
 

@@ -1,4 +1,4 @@
-"""The worker: claims arrivals, stages them, commits them in groups, and says what happened.
+"""The worker: gives every table its turn, until nothing waits, or as long as the lake is up.
 
 Any number of workers, in one process or many, may work on one lake. What keeps them from harming each other is told in
 `docs/how-it-works/exactly-once.md`.
@@ -9,36 +9,47 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-from penstock.arrivals.batch import BATCH_BYTES, BATCH_FILES, FEWEST, Batcher, Batching, is_batchable, is_small
 from penstock.arrivals.discover import newest_finished
-from penstock.arrivals.finish import POLL_SECONDS, Finisher, Summary
+from penstock.arrivals.failing import Failing, Summary
+from penstock.arrivals.finish import POLL_SECONDS, Finisher
+from penstock.arrivals.gather import GROUP_ARRIVALS, REST_SECONDS, Gatherer
 from penstock.arrivals.keep import Keeper
 from penstock.arrivals.outside import notice
 from penstock.arrivals.partitioning import lay_out
-from penstock.arrivals.planning.known import PROPERTY, SourceSchema
-from penstock.arrivals.planning.plan import Planner, Terms
-from penstock.arrivals.readmission.reapply import with_corrections
 from penstock.arrivals.settle import Heartbeat
-from penstock.arrivals.stage import Prepared, Workshop, stage
-from penstock.arrivals.through import Job
-from penstock.declaration import Table
-from penstock.engines.packs import Packer
-from penstock.errors import FileChangedError, UnreadableTableError
+from penstock.arrivals.stage import Workshop
+from penstock.declaration import Retry, Table
+from penstock.errors import UnreadableTableError
 from penstock.naming import TableName
 from penstock.quality.checks import needs_lease
 from penstock.signals import Signals
-from penstock.state import Arrival, Lease, SqliteState
-from penstock.steps import table_order
+from penstock.state import SqliteState
+from penstock.steps import others_named, table_order
+from penstock.storage.room import Room
 from penstock.tables import Catalog
-from penstock.tables.others import beside, others_of
 
 log = logging.getLogger("penstock.arrivals")
 
-GROUP_ARRIVALS = 256
-GROUP_BYTES = 256_000_000
-GROUP_SECONDS = 2.0
+RECHECK_SECONDS = 1.0
+"""How often it is looked whether other processes that hold arrivals are still alive, while there are any."""
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What one round over the tables came to.
+
+    Attributes:
+        summary: What became of files.
+        worked: Whether there was anything to do; there may be more.
+        due: When there is more to do, as far as is known; None when only news can bring it.
+    """
+
+    summary: Summary
+    worked: bool
+    due: float | None
 
 
 class Worker:
@@ -52,26 +63,37 @@ class Worker:
         catalog: Catalog,
         signals: Signals,
         tags: Mapping[str, str],
+        retry: Retry | None = None,
         committed: Callable[[TableName], object] | None = None,
+        claimed: Callable[[], object] | None = None,
     ) -> None:
-        """Take everything the road of a file needs; `committed` hears of a table that may want upkeep."""
+        """Take everything the road of a file needs.
+
+        `committed` hears of a table that may want upkeep, `claimed` that files were taken and others may be left; with
+        it, somebody waits for each single file, and commits are small.
+        """
         self._committed = committed
         self._shop, self._clock = shop, shop.bench.clock
         self._state, self._catalog, self._signals = state, catalog, signals
         self._keeper = Keeper(shop.processed, state, catalog, self._clock, signals)
-        self._finisher = Finisher(shop, state=state, catalog=catalog, signals=signals, tags=tags)
-        self._batcher = Batcher(shop, Packer(shop.bench.engine, shop.processed))
-        self._planners: dict[TableName, Planner] = {}
-        self._sources: dict[TableName, tuple[str | None, SourceSchema | None]] = {}
+        self._failing = Failing(shop, state, signals, retry=retry)
+        finisher = Finisher(shop, state=state, catalog=catalog, signals=signals, tags=tags, failing=self._failing)
+        self._gatherer = Gatherer(shop, state, catalog, signals, self._failing, finisher, claimed)
         self._stopping = threading.Event()
+        self._resting: dict[TableName, float] = {}
+
+    def wait_for_room(self, room: Room) -> None:
+        """Let files wait, with nothing counted against them, that meet a full disk; whoever asks resumes the work."""
+        self._failing.room = room
 
     def close(self) -> None:
         """Let go of the engine's memory and temporary files."""
         self._shop.bench.engine.close()
 
     def stop(self) -> None:
-        """Finish the file at hand, commit, and return from `drain`."""
+        """Finish the file at hand, commit, and take no other."""
         self._stopping.set()
+        self._gatherer.stop()
 
     def drain(self, tables: Mapping[TableName, Table]) -> Summary:
         """Process everything that waits, also what other workers hold until they finish or die."""
@@ -79,29 +101,122 @@ class Worker:
         heart = Heartbeat(self._state)
         heart.start()
         try:
-            for name in table_order(tables):
-                try:
-                    self._drain(name, tables[name], summary)
-                except UnreadableTableError as error:  # the other tables go on
-                    summary.blocked.append(name)
-                    summary.notes.append((str(name), f"its files wait: {error.what}; {error.hint}"))
+            turns = self.start(tables, summary)
+            while turns and not self._stopping.is_set():
+                worked, due = self._round(turns, summary, patient=True)
+                if not worked and due is None:
+                    break
+                if not worked and due is not None:
+                    self._clock.sleep(min(max(due - self._clock.now(), 0.0), POLL_SECONDS))
+            for name in turns:
+                self._purge(name, tables[name], summary)
         finally:
             heart.stop()
         return summary
 
-    def _drain(self, name: TableName, table: Table, summary: Summary) -> None:
-        """Process everything that waits for one table."""
-        self._restore(name, summary)
-        for text in notice(self._catalog, name):
-            summary.notes.append((str(name), text))
-            self._signals.announce("noticed", table=str(name), note=text)
-        working = True
-        while working and not self._stopping.is_set():
-            if changed := lay_out(self._catalog, name, table):
-                summary.notes.append((str(name), changed))
-            working = self._pass(name, table, summary)
-            if self._committed is not None:
-                self._committed(name)
+    def start(
+        self, tables: Mapping[TableName, Table], summary: Summary, *, patient: bool = True
+    ) -> dict[TableName, Table]:
+        """Get tables ready to be worked on; gives those that can be, in the order of their turns."""
+        turns = dict[TableName, Table]()
+        for name in table_order(tables):
+            with self._blocking(name, summary) if patient else self._resting_on_error(name, summary):
+                self._restore(name, summary)
+                for text in notice(self._catalog, name):
+                    self._note(name, text, summary)
+                turns[name] = tables[name]
+        return turns
+
+    def advance(self, tables: Mapping[TableName, Table]) -> Advance:
+        """Let every table have a turn, and never wait; `tables` are those that `start` gave.
+
+        Whatever goes wrong with one table is told, and stops no other: the table rests for a while.
+        """
+        summary, now = Summary(), self._clock.now()
+        self._gatherer.give_back()
+        turns = {name: table for name, table in tables.items() if self._resting.get(name, 0.0) <= now}
+        worked, due = self._round(turns, summary, patient=False)
+        moments = [moment for name, moment in self._resting.items() if name in tables and moment > now]
+        return Advance(summary, worked, min([*moments, *([] if due is None else [due])], default=None))
+
+    def _round(self, tables: dict[TableName, Table], summary: Summary, *, patient: bool) -> tuple[bool, float | None]:
+        """One turn for each table: whether any could do something, and when, as far as is known, the next one could.
+
+        Who is `patient` has all the time that it takes: tables wait until those that they refer to have nothing left,
+        and a table that cannot be worked on ends the call, or is left out from then on.
+        """
+        worked, moments = False, list[float]()
+        for name, table in list(tables.items()):
+            if self._stopping.is_set():
+                break
+            with self._blocking(name, summary) if patient else self._resting_on_error(name, summary):
+                did, due = self._turn(name, table, tables, summary, patient=patient)
+                worked = worked or did
+                moments += [] if due is None else [due]
+            if patient and name in summary.blocked:
+                del tables[name]
+        return worked, min(moments, default=None)
+
+    def _turn(
+        self,
+        name: TableName,
+        table: Table,
+        tables: Mapping[TableName, Table],
+        summary: Summary,
+        *,
+        patient: bool,
+    ) -> tuple[bool, float | None]:
+        """Process one group of a table, if there is one, and nothing that it has to wait for."""
+        found, now = self._state.backlog.due(name), self._clock.now()
+        if found.ready is None:
+            recheck = POLL_SECONDS if patient else RECHECK_SECONDS
+            later = [] if found.later is None else [found.later]
+            return False, min([*later, *([now + recheck] if found.elsewhere else [])], default=None)
+        others = [other for other in map(TableName.parse, others_named(table.checks)) if other in tables]
+        if self._must_wait(name, found.ready, others, patient=patient):
+            return False, now + POLL_SECONDS
+        if changed := lay_out(self._catalog, name, table):
+            self._note(name, changed, summary)
+        if not self._pass(name, table, summary):
+            return False, now + POLL_SECONDS  # another worker has the table, or was faster
+        if self._committed is not None:
+            self._committed(name)
+        return True, None
+
+    def _must_wait(self, name: TableName, ready: int, others: list[TableName], *, patient: bool) -> bool:
+        """Whether tables that this one refers to go first: with what landed earlier, or, with patience, with all."""
+        ask = self._state.backlog
+        first = [other for other in others if other != name]
+        return any(ask.count(other) if patient else ask.is_ahead(other, ready) for other in first)
+
+    def _note(self, name: TableName, text: str, summary: Summary) -> None:
+        summary.notes.append((str(name), text))
+        self._signals.announce("noticed", table=str(name), note=text)
+
+    @contextmanager
+    def _blocking(self, name: TableName, summary: Summary) -> Iterator[None]:
+        """A table that cannot be read does not stop the others; everything else does."""
+        try:
+            yield
+        except UnreadableTableError as error:
+            summary.blocked.append(name)
+            summary.notes.append((str(name), f"its files wait: {error.what}; {error.hint}"))
+
+    @contextmanager
+    def _resting_on_error(self, name: TableName, summary: Summary) -> Iterator[None]:
+        """Whatever is wrong with a table, or with the store or the disk just now, it gets another turn later."""
+        try:
+            yield
+        except Exception as error:
+            log.warning("the work on %s rests", name, exc_info=error)
+            if self._failing.room is not None:
+                self._failing.room.note(error)
+            self._resting[name] = self._clock.now() + REST_SECONDS
+            summary.blocked.append(name)
+            facts = {"table": str(name), "reason": str(error), "kind": type(error).__name__, "retry_in": REST_SECONDS}
+            self._signals.announce("blocked", **facts)
+
+    def _purge(self, name: TableName, table: Table, summary: Summary) -> None:
         for purged in self._keeper.purge(name, table):
             text = f"quarantined rows removed, kept for {table.quarantine.keep}: {purged.rows}"
             summary.notes.append((purged.file or str(name), text))
@@ -118,132 +233,27 @@ class Worker:
 
     def _restore(self, name: TableName, summary: Summary) -> None:
         """The tables are the truth: where one is gone, the files that were in it wait again."""
-        if self._catalog.pointer(name) is not None:
+        if self._catalog.pointer(name) is not None or not self._state.backlog.has_rows(name):
             return
-        lost = [arrival for arrival in newest_finished(self._state, name) if arrival.accounting.rows_out]
-        for arrival in lost:
-            self._state.arrivals.requeue(arrival, arrival.generation)
+        with self._state.together():
+            lost = [arrival for arrival in newest_finished(self._state, name) if arrival.accounting.rows_out]
+            for arrival in lost:
+                self._state.arrivals.requeue(arrival, arrival.generation)
         if lost:
-            summary.notes.append((str(name), f"the table was gone; its files are processed again: {len(lost)}"))
+            self._note(name, f"the table was gone; its files are processed again: {len(lost)}", summary)
 
     def _pass(self, name: TableName, table: Table, summary: Summary) -> bool:
-        """Process one group; False when nothing of the table is left to wait for."""
+        """Process one group; False when there was none for this worker."""
         there = self._catalog.pointer(name) is not None
+        if not there:
+            self._restore(name, summary)
         if there and not needs_lease(table.checks):
-            if self._group(name, table, summary, GROUP_ARRIVALS):
-                return True
-        elif lease := self._state.leases.acquire(f"table {name}"):
-            try:  # the first file decides the types, and files that are compared with others follow each other: alone
-                limit = 1 if self._catalog.pointer(name) is None else GROUP_ARRIVALS
-                if self._group(name, table, summary, limit, lease):
-                    return True
-            finally:
-                self._state.leases.release(lease)
-        if not self._state.arrivals.find(name, ("pending", "working")):
+            return self._gatherer.gather(name, table, summary)
+        lease = self._state.leases.acquire(f"table {name}")
+        if lease is None:
             return False
-        self._clock.sleep(POLL_SECONDS)
-        return True
-
-    def _group(self, name: TableName, table: Table, summary: Summary, limit: int, lease: Lease | None = None) -> bool:
-        """Claim, stage and commit up to `limit` arrivals; False when none could be claimed."""
-        started = self._clock.now()
-        ready: list[Prepared] = []
-        claimed = size = 0
-        while claimed < limit and size < GROUP_BYTES and self._clock.now() - started < GROUP_SECONDS:
-            arrivals = self._claim(name, table, limit - claimed)
-            if not arrivals:
-                break
-            claimed, size = claimed + len(arrivals), size + sum(arrival.size for arrival in arrivals)
-            staged = self._staged(name, table, arrivals, summary, ready)
-            for prepared in staged:
-                if ready and prepared.changes_table:  # those before were planned against the table as it is
-                    self._finisher.commit(name, table, ready, summary, started, lease)
-                    ready.clear()
-                ready.append(prepared)
-                if prepared.changes_table:  # and the next must be planned against the table as it will be
-                    self._finisher.commit(name, table, ready, summary, started, lease)
-                    ready.clear()
-        if ready:
-            self._finisher.commit(name, table, ready, summary, started, lease)
-        return claimed > 0
-
-    def _claim(self, name: TableName, table: Table, most: int) -> list[Arrival]:
-        """Claim the next arrival, or as many as can be processed together."""
-        if self._stopping.is_set():
-            return []
-        many = is_batchable(table, self._known(name))
-        return self._state.arrivals.claim(name, min(BATCH_FILES, most) if many else 1, BATCH_BYTES)
-
-    def _staged(
-        self, name: TableName, table: Table, arrivals: list[Arrival], summary: Summary, ready: list[Prepared]
-    ) -> Iterator[Prepared]:
-        """Stage arrivals: together those with which that can be done, the others one by one beside what is `ready`."""
-        for arrival in arrivals:
-            self._announce(arrival)
-        done = set[int]()
-        for prepared in self._together(name, table, arrivals):
-            summary.notes += [(prepared.arrival.key, note) for note in prepared.notes]
-            done.add(prepared.arrival.sequence)
-            yield prepared
-        rest = [arrival for arrival in arrivals if arrival.sequence not in done]
-        for at, arrival in enumerate(rest):
-            if self._stopping.is_set():
-                for left in rest[at:]:
-                    self._state.arrivals.give_back(left, "the work was stopped", counted=False)
-                return
-            if (alone := self._stage(name, table, arrival, summary, ready)) is not None:
-                summary.notes += [(arrival.key, note) for note in alone.notes]
-                yield alone
-
-    def _together(self, name: TableName, table: Table, arrivals: list[Arrival]) -> list[Prepared]:
-        """Stage what can be processed together; nothing where that fails: each file alone says whose fault it is."""
-        small = [arrival for arrival in arrivals if is_small(arrival, table)]
-        if len(small) < FEWEST:
-            return []
-        try:
-            head, known = self._catalog.head(name), self._known(name)
-            if head is None or known is None or not is_batchable(table, known):
-                return []
-            terms = Terms(head, others_of(self._catalog, name, lambda: head))
-            task = Batching(name, table, head, known, self._planner(name, table), terms)
-            return self._batcher.stage(task, small)
-        except Exception:
-            log.info("files of %s could not be processed together", name, exc_info=True)
-            return []
-
-    def _announce(self, arrival: Arrival) -> None:
-        facts = {"table": str(arrival.table), "file": arrival.key, "bytes": arrival.size, "attempt": arrival.attempts}
-        self._signals.announce("started", **facts)
-
-    def _stage(
-        self, name: TableName, table: Table, arrival: Arrival, summary: Summary, ready: list[Prepared]
-    ) -> Prepared | None:
-        """Stage one arrival beside those that are `ready`; None, with the outcome recorded, when that cannot be."""
-        try:
-            head = self._catalog.head(name)
-            group = [staged for other in ready for staged in other.group]
-            there = cache(lambda: beside(head, group, arrival.name, table.on_reupload))  # only some files ask for it
-            terms = Terms(head, others_of(self._catalog, name, there))
-            job = Job(arrival, table, self._planner(name, table), terms, self._known(name))
-            prepared = with_corrections(self._shop, self._catalog, job, stage(self._shop, job), there)
-        except FileChangedError:
-            self._finisher.look_again(name, arrival)
-        except Exception as error:  # noqa: BLE001 - whatever one file causes must not stop the others
-            self._finisher.fail(name, table, arrival, error, summary)
-        else:
-            return prepared
-        return None
-
-    def _planner(self, name: TableName, table: Table) -> Planner:
-        if name not in self._planners:
-            self._planners[name] = Planner(name, table, self._shop.bench.engine)
-        return self._planners[name]
-
-    def _known(self, name: TableName) -> SourceSchema | None:
-        """What the table's properties say of its files; read again only when the table has moved on."""
-        pointer = self._catalog.pointer(name)
-        if name not in self._sources or self._sources[name][0] != pointer:
-            metadata = self._catalog.metadata(name)
-            text = metadata["properties"].get(PROPERTY) if metadata else None
-            self._sources[name] = (pointer, SourceSchema.from_json(text) if text else None)
-        return self._sources[name][1]
+        try:  # the first file decides the types, and files that are compared with others follow each other: alone
+            limit = 1 if self._catalog.pointer(name) is None else GROUP_ARRIVALS
+            return self._gatherer.gather(name, table, summary, limit, lease)
+        finally:
+            self._state.leases.release(lease)

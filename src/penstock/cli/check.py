@@ -30,11 +30,13 @@ def command(session: Session) -> int:
     """
     from penstock.declaration import examine, read_text
     from penstock.lake import preview_columns
+    from penstock.notices import problems_of as problems_of_notices
     from penstock.steps import problems_of
 
     examined = examine(read_text(session.folder))
     previewer = preview_columns(session.folder, examined)
     problems = {*examined.problems, *problems_of(examined.document, examined.text)}
+    problems |= set(problems_of_notices(examined.document, examined.declaration, session.folder))
     columns: dict[str, str | None] = dict.fromkeys(examined.table_names)
     for name in examined.tables:
         problems |= set(previewer.problems(examined, name))

@@ -1,7 +1,8 @@
-"""`penstock logs`: one line per file, as it happened."""
+"""`penstock logs`: one line per event, as it happened."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -11,37 +12,87 @@ from penstock.cli.complete import TABLE
 from penstock.cli.layout import text_width
 from penstock.cli.output import dim, emit, say
 from penstock.cli.session import Session, json_option, table_named
-from penstock.cli.words import counted, lasted, moment, size
+from penstock.cli.since import since_when
+from penstock.cli.told import told
+from penstock.cli.words import moment
 from penstock.naming import printable
+
+Event = dict[str, Any]
+LINES = 20
+EVERYTHING = 1_000_000_000
+WRONG = (
+    *("failed", "dead", "upkeep_failed", "alarm", "given_up", "not_told", "attendant_failed", "part_failed"),
+    *("paused", "full", "blocked", "unrecorded", "declaration_refused", "workflow_skipped", "gap"),
+)
+"""Events that say that something went wrong."""
 
 
 @click.command("logs")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens, until Ctrl-C.")
-@click.option("--table", type=TABLE, metavar="TABLE", help="Only files of this table.")
+@click.option("--table", type=TABLE, metavar="TABLE", help="Only what is about this table.")
+@click.option("--run", metavar="RUN", help="Only what is about this run, of files or of a workflow.")
+@click.option("--since", metavar="TIME", help="Only the last 90m, 12h or 7d, or what came after a date.")
+@click.option("--failed", is_flag=True, help="Only what went wrong.")
 @click.option(
-    "--lines", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="The last N lines."
+    "--lines",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help=f"The last N lines; {LINES} when left out, and all of them with --run or --since.",
 )
 @json_option("Print JSON, one object a line: {time, event, table, file, ...}.")
 @click.pass_obj
-def command(session: Session, table: str | None, lines: int, *, follow: bool) -> None:
-    """Show one line per file: when, table, file, and where its rows went."""
-    with session.open() as lake:
+def command(
+    session: Session,
+    table: str | None,
+    run: str | None,
+    since: str | None,
+    lines: int | None,
+    *,
+    follow: bool,
+    failed: bool,
+) -> None:
+    """Show what happened, one line for each event: when, table, file, and where its rows went."""
+    with session.open() as lake, lake.journal.mark() as mark:
         name = str(table_named(lake, table)) if table else None
-        end = lake.journal.end
-        events = lake.journal.tail(lines, name, end)
+        wanted = _wanted(name, run, failed=failed)
+        after = since_when(since, lake.clock.now()) if since else None
+        most = lines if lines is not None else EVERYTHING if run or since else LINES
+        events = lake.journal.tail(most, wanted, mark, after)
         width = max((text_width(_subject(event)) for event in events), default=0)
         for event in events:
             _show(event, width, as_json=session.json)
         if not events and not follow:
-            say(f"nothing has happened yet; {session.call} run makes it happen", err=True)
+            say(_nothing(session, chosen=bool(name or run or since or failed)), err=True)
         try:
-            for event in lake.journal.follow(name, end) if follow else ():
+            for event in lake.journal.follow(mark, wanted) if follow else ():
                 _show(event, width, as_json=session.json)
         except KeyboardInterrupt:
             return
 
 
-def _show(event: dict[str, Any], width: int, *, as_json: bool) -> None:
+def _nothing(session: Session, *, chosen: bool) -> str:
+    if chosen:
+        return f"nothing of that kind has happened; {session.call} logs shows all"
+    return f"nothing has happened yet; {session.call} run makes it happen"
+
+
+def _wanted(table: str | None, run: str | None, *, failed: bool) -> Callable[[Event], bool]:
+    def wanted(event: Event) -> bool:
+        if table is not None and event.get("table") != table:
+            return False
+        if run is not None and event.get("run") != run:
+            return False
+        return not failed or is_wrong(event)
+
+    return wanted
+
+
+def is_wrong(event: Event) -> bool:
+    """Whether an event says that something went wrong."""
+    return event.get("event") in WRONG or event.get("state") == "failed"
+
+
+def _show(event: Event, width: int, *, as_json: bool) -> None:
     if as_json:
         emit(event, indent=None)
     else:
@@ -50,66 +101,13 @@ def _show(event: dict[str, Any], width: int, *, as_json: bool) -> None:
         say(f"{dim(_time(event))}  {subject}{blank}  {told(event)}")
 
 
-def _time(event: dict[str, Any]) -> str:
+def _time(event: Event) -> str:
     try:
         return moment(datetime.fromisoformat(str(event["time"])).timestamp())
     except (KeyError, ValueError):
         return "?"
 
 
-def _subject(event: dict[str, Any]) -> str:
-    names = [str(event[name]) for name in ("table", "file") if name in event]
-    return "  ".join(map(printable, names)) or "?"
-
-
-def told(event: dict[str, Any]) -> str:
-    """What happened to a file, in one phrase."""
-    match event.get("event"):
-        case "finished":
-            text = _finished(event)
-        case "failed":
-            wait = lasted(float(event.get("retry_in", 0)))
-            text = f"attempt {event.get('attempt')} failed, again in {wait}: {event.get('reason')}"
-        case "readmitted":
-            stay = event.get("rows_quarantined", 0)
-            text = f"{counted(event['rows_out'], 'row')} came back" + (f", {stay:,} stay in quarantine" if stay else "")
-        case "purged":
-            text = f"{counted(event['rows'], 'row')} removed from quarantine, set aside {event['set_aside']}"
-        case "dead":
-            text = f"dead: {event.get('reason')}"
-        case "maintained":
-            text = _maintained(event)
-        case "upkeep_failed":
-            text = f"upkeep failed: {event.get('reason')}"
-        case "sealed":
-            text = f"{counted(event['files'], 'file')} sealed that nobody had sealed when they were written"
-        case "repaired":
-            text = f"repaired: {event.get('what')}"
-        case other:
-            text = str(other)
-    return printable(text)
-
-
-def _maintained(event: dict[str, Any]) -> str:
-    parts = [f"{event['files_joined']:,} files joined"] if event.get("files_joined") else []
-    parts += [f"{counted(event['snapshots_expired'], 'snapshot')} expired"] if event.get("snapshots_expired") else []
-    parts += [f"{event['manifests_merged']:,} manifests merged"] if event.get("manifests_merged") else []
-    if event.get("orphans_removed"):
-        parts.append(f"{counted(event['orphans_removed'], 'orphan')} removed, {size(event['bytes_freed'])} freed")
-    return ", ".join(parts)
-
-
-def _finished(event: dict[str, Any]) -> str:
-    dropped = sum(event.get("rows_dropped", {}).values())
-    parts = [f"{counted(event['rows_in'], 'row')} in"]
-    if event.get("rows_added"):
-        parts.append(f"{event['rows_added']:,} added")
-    if event["rows_out"]:
-        parts.append(f"{event['rows_out']:,} out")
-    if dropped:
-        parts.append(f"{dropped:,} dropped")
-    if event["rows_quarantined"]:
-        parts.append(f"{event['rows_quarantined']:,} quarantined")
-    if not event["rows_out"]:
-        parts.append("nothing written: no row was left")
-    return ", ".join(parts)
+def _subject(event: Event) -> str:
+    names = [str(event[name]) for name in ("table", "file") if event.get(name)]
+    return "  ".join(map(printable, names)) or "-"

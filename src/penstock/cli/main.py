@@ -1,7 +1,7 @@
 """The group of commands: finds the lake, loads the one command that was asked for, and says how it ended.
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 something ended dead, 70 a defect of the product, 130 and 143
-stopped by Ctrl-C and by SIGTERM.
+stopped by Ctrl-C and by SIGTERM. `up` is done when it was asked to stop and did so within its time: that is 0, too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,14 +33,20 @@ COMMANDS = {
     "init": "Make a lake from a template.",
     "check": "Validate lake.yaml; all problems at once.",
     "run": "Process every file that is new in raw/.",
+    "up": "Keep the lake alive: process files as they land.",
     "query": "Ask in SQL.",
     "tables": "List the tables.",
     "show": "Tell all about one table.",
     "why": "Say which file, line and value decided a type.",
     "quarantine": "Look at rows set aside, correct them, bring them back.",
+    "dead": "Look at dead letters, try them again, give them up.",
     "status": "Say what waits and what is done.",
+    "alarms": "Say which alarms there are, and how they stand.",
+    "notices": "Say who is told of what, and whether it reached them.",
     "runs": "List past runs and where the rows went.",
     "logs": "Show one line per file, as it happened.",
+    "schedule": "Say when workflows are due next.",
+    "workflow": "Run workflows by hand, look at their runs.",
     "snapshots": "Show what tables were, and name what is to be kept.",
     "verify": "Check every file, checksum and account.",
     "maintain": "Join small files, expire snapshots, remove orphans.",
@@ -152,7 +159,8 @@ def _failed(error: Exception, session: Session) -> int:
         output.error(known, as_json=session.json)
         return FAILED
     if os.environ.get("PENSTOCK_DEBUG"):
-        raise error
+        output.say("".join(traceback.format_exception(error)), err=True)
+        return DEFECT
     defect = PenstockError(
         f"{type(error).__name__}: {error}",
         where="internal error",

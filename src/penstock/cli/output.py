@@ -1,13 +1,14 @@
 """Ways of printing that all commands share.
 
-Whatever came from a file or a user passes through `printable` before it reaches a terminal. Colours are only used on a
-terminal, and not when `NO_COLOR` is set; `FORCE_COLOR` asks for them elsewhere, too.
+Whatever came from a file or a user passes through `printable` before it reaches a terminal, and no secret is printed.
+Colours are only used on a terminal, and not when `NO_COLOR` is set; `FORCE_COLOR` asks for them elsewhere, too.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -17,6 +18,7 @@ import click
 
 from penstock.errors import DeclarationError, PenstockError
 from penstock.naming import printable
+from penstock.redaction import redacted, redacted_value
 
 USAGE = 2
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -28,6 +30,16 @@ def prepare() -> None:
         if isinstance(stream, io.TextIOWrapper):
             encoding = stream.encoding if stream.isatty() else "utf-8"
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_Discreet())
+
+
+class _Discreet(logging.Formatter):
+    """Writes log lines and tracebacks without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a line."""
+        return redacted(super().format(record))
 
 
 def on_terminal(stream: TextIO) -> bool:
@@ -45,7 +57,7 @@ def coloured(stream: TextIO) -> bool:
 def say(text: str = "", *, err: bool = False) -> None:
     """Print a line, with its colours where they are wanted."""
     stream = sys.stderr if err else sys.stdout
-    click.echo(text, file=stream, color=coloured(stream))
+    click.echo(redacted(text), file=stream, color=coloured(stream))
 
 
 def dim(text: str) -> str:
@@ -65,7 +77,7 @@ def emit(value: Any, *, indent: int | None = 2) -> None:
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """JSON text that is readable, and harmless on a terminal."""
-    return harmless_json(json.dumps(value, indent=indent, ensure_ascii=False))
+    return harmless_json(json.dumps(redacted_value(value), indent=indent, ensure_ascii=False))
 
 
 def harmless_json(text: str) -> str:

@@ -28,12 +28,13 @@ def show_progress(lake: Lake, total: int, *, shown: bool) -> Iterator[None]:
             yield
     else:
         for event in (*ENDS, "failed"):
-            lake.signals.listen(event, _line)
+            lake.signals.listen(event, tell_file)
         yield
 
 
-def _line(event: dict[str, Any]) -> None:
-    from penstock.cli.logs import told
+def tell_file(event: dict[str, Any]) -> None:
+    """Say what became of a file, in one line."""
+    from penstock.cli.told import told
 
     say(f"{printable(event['table'])}  {printable(event['file'])}  {told(event)}")
 

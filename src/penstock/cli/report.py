@@ -54,7 +54,7 @@ class Report:
         return self._waiting_at_start
 
     def _count(self) -> int:
-        return sum(len(self._lake.state.arrivals.find(name, ("pending", "working"))) for name in self._tables)
+        return sum(map(self._lake.state.backlog.count, self._tables))
 
     def end(self, summary: Summary, signal: int) -> None:
         """Take the run's outcome; `signal` is the one that stopped it, or 0."""
@@ -156,7 +156,7 @@ class Report:
         if any(facts["broken"] and facts["on_breach"] == "warn" for facts in self.checks):
             steps.append(session.query("SELECT * FROM penstock.warnings"))
         if self.summary.dead:
-            steps.append(session.query("SELECT * FROM penstock.dead_letters"))
+            steps.append(f"{session.call} dead list")
         if self.signal and self._waiting:
             steps.insert(0, f"{session.call} run")
         return steps

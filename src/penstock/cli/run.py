@@ -39,7 +39,7 @@ def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...
     """Process every file that is new in raw/, once, and say where every row went.
 
     Ctrl-C finishes the file at hand and leaves the others for the next run; once more leaves at once, which is safe,
-    too. Ends with 3 when a file ended dead: it is kept, with the reason, in penstock.dead_letters. Also when another
+    too. Ends with 3 when a file ended dead: it is kept, with the reason: see penstock dead. Also when another
     program left a table so that Penstock cannot read it: its files wait.
     """
     from penstock.cli.progress import show_progress
@@ -51,6 +51,7 @@ def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...
         again = [table_named(lake, name) for name in reprocess]
         only = {table_named(lake, name) for name in tables}
         chosen = {name: table for name, table in lake.declared.items() if not only or name in {*only, *again}}
+        lake.describe("run")
         report = Report(lake, list(chosen))
         report.discovery = lake.discover()
         worker = lake.worker()
@@ -60,6 +61,8 @@ def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...
         stop.worker = worker
         with show_progress(lake, report.count_waiting(), shown=not (quiet or session.json)):
             report.end(worker.drain(chosen), stop.signal)
+        if not stop.signal:
+            lake.round_off()
         return _tell(report, session, quiet=quiet)
 
 

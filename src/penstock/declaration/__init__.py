@@ -1,12 +1,15 @@
 """The declaration: what `lake.yaml` may say, read strictly, with positions."""
 
+from penstock.declaration.alarms import Alarm
 from penstock.declaration.checks import Check, Fresh
 from penstock.declaration.files import Csv, Excel, Format, Json
 from penstock.declaration.json_schema import json_schema
 from penstock.declaration.model import Column, Contract, Declaration, OnReupload, Quarantine, Table, Zones
+from penstock.declaration.notices import EMBEDDED, PLAIN_MAIL, Mail, Notice, Role, matches, notice_name
 from penstock.declaration.parse import Document
 from penstock.declaration.parse_rule import ParseRule
 from penstock.declaration.partition import parse_transform
+from penstock.declaration.retry import Patience, Retry, patience_of
 from penstock.declaration.steps import (
     Bucket,
     Dedupe,
@@ -19,12 +22,16 @@ from penstock.declaration.steps import (
     Split,
     Step,
 )
+from penstock.declaration.up import Up
 from penstock.declaration.upkeep import Upkeep, bytes_of, seconds_of
 from penstock.declaration.validate import FILE_NAME, Examined, decoded, examine, load, loads, read_text
 from penstock.naming import Transform
 
 __all__ = [
+    "EMBEDDED",
     "FILE_NAME",
+    "PLAIN_MAIL",
+    "Alarm",
     "Bucket",
     "Check",
     "Column",
@@ -41,16 +48,22 @@ __all__ = [
     "Fresh",
     "Hash",
     "Json",
+    "Mail",
     "Map",
     "Mask",
+    "Notice",
     "OnReupload",
     "ParseRule",
+    "Patience",
     "Quarantine",
     "Replace",
+    "Retry",
+    "Role",
     "Split",
     "Step",
     "Table",
     "Transform",
+    "Up",
     "Upkeep",
     "Zones",
     "bytes_of",
@@ -59,7 +72,10 @@ __all__ = [
     "json_schema",
     "load",
     "loads",
+    "matches",
+    "notice_name",
     "parse_transform",
+    "patience_of",
     "read_text",
     "seconds_of",
 ]

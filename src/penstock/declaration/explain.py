@@ -58,7 +58,7 @@ def explain(document: Document, model: Any, error: ValidationError, above: Path 
     told: set[Path] = set()
     for details in error.errors():
         path, reached, union = _followed(model, details["loc"])
-        if union is None:
+        if union is None or (details["type"] == "missing" and path == details["loc"]):
             yield _problem(document, (*above, *path), reached, details)
         elif path not in told:
             told.add(path)

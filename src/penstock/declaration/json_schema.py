@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from penstock.declaration.alarms import KINDS
 from penstock.declaration.model import Declaration
 
 BESIDE = ("on_breach", "when", "name")
@@ -22,6 +23,9 @@ def json_schema() -> dict[str, Any]:
     kinds = {key: field for key, field in check["properties"].items() if key not in BESIDE}
     check["oneOf"] = [{"required": [kind]} for kind in kinds]
     _must_hold_something(kinds.values())
+    alarm = schema["$defs"]["Alarm"]
+    alarm["oneOf"] = [{"required": [kind]} for kind in KINDS]
+    _must_hold_something(alarm["properties"][kind] for kind in KINDS)
     return schema
 
 

@@ -10,12 +10,18 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from penstock.declaration.alarms import Alarm
 from penstock.declaration.checks import Check
 from penstock.declaration.files import Csv, Excel, Format, Json
+from penstock.declaration.intake import Intake
+from penstock.declaration.notices import Mail, Notice, Role
 from penstock.declaration.partition import Partition, assert_distinct, parse_transform
+from penstock.declaration.retry import Retry
 from penstock.declaration.steps import Step
 from penstock.declaration.strict import Strict
+from penstock.declaration.up import Up
 from penstock.declaration.upkeep import Upkeep
+from penstock.declaration.workflows import Workflow
 from penstock.naming import Transform
 
 LAKE_NAME = r"^[a-z][a-z0-9_]*$"
@@ -71,6 +77,8 @@ class Table(Strict):
     """What becomes of rows that were set aside."""
     upkeep: Upkeep = Upkeep()
     """How the table is looked after, where not as the lake says."""
+    retry: Retry = Retry()
+    """How often the table's files are tried, where not as the lake says."""
     on_reupload: OnReupload = "replace"
     """What a new version of a file does: `replace` the rows of the old one, `append` to them, or be `ignore`d. Content
     that was delivered before replaces its own rows, never doubles them."""
@@ -119,5 +127,25 @@ class Declaration(Strict):
     """Where bytes live."""
     upkeep: Upkeep = Upkeep()
     """How tables are looked after."""
+    up: Up = Up()
+    """How the lake is kept alive."""
+    intake: Intake = Intake()
+    """How files are taken in while the lake is up."""
+    retry: Retry = Retry()
+    """How often a file is tried that fails for a reason that may pass, and how long it rests in between."""
+    access: dict[str, Role] = Field(default={})
+    """Roles by name: who somebody is to the lake."""
+    mail: Mail = Mail()
+    """The mail server behind plain addresses."""
+    notices: list[Notice] | None = None
+    """Who is told of what. When left out, dead letters and alarms are told to the outbox, `.penstock/outbox/`; an empty
+    list tells nobody of anything."""
+    alarms: dict[str, Alarm | bool] = Field(default={})
+    """What is watched, by name, beside the alarms that are there anyway, `dead_letters` and `disk`; `false` switches
+    one of those off."""
+    workflows: dict[str, Workflow] = Field(default={})
+    """What runs together, by name: on a schedule, after events, or by hand."""
+    allow_exec: bool = False
+    """Whether workflows may start programs; `PENSTOCK_ALLOW_EXEC=1` in the environment allows it, too."""
     tables: dict[str, Table] = Field(default={})
     """Tables by `name` or `layer.name`."""

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from penstock.errors import Problem
+from penstock.redaction import register, register_login
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
@@ -25,6 +26,8 @@ _FALSE = re.compile(r"^(?:false|False|FALSE)$")
 _INTEGER = re.compile(r"^[-+]?[0-9]+$")
 _FLOAT = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$")
 _VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SHOWN = frozenset({"lake", "description", "zones", "tags", "tables", "alarms", "upkeep", "up", "intake", "retry"})
+"""Parts of a declaration that hold no secrets, but for a salt: what the environment gives there is shown."""
 LONGEST_NUMBER = 100
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -147,9 +150,13 @@ class _Builder:
         return self._substituted(text, path)
 
     def _substituted(self, text: str, path: Path) -> str:
-        if "${" not in text:
-            return text
+        if "${" in text:
+            text = self._filled(text, path)
+        if "://" in text:
+            register_login(text)
+        return text
 
+    def _filled(self, text: str, path: Path) -> str:
         def replace(match: re.Match[str]) -> str:
             escaped, name = match.groups()
             if escaped:
@@ -161,12 +168,19 @@ class _Builder:
                     f"the environment variable {name} is not set; set it, or write $${{{name}}} for the text itself",
                 )
                 return ""
+            if _may_be_secret(path):
+                register(self._environment[name])
             return self._environment[name]
 
         return _VARIABLE.sub(replace, text)
 
     def _report(self, place: Place, path: Path, text: str) -> None:
         self._document.problems.append(Problem(self._document.file, *place, dotted(path), text))
+
+
+def _may_be_secret(path: Path) -> bool:
+    """Whether what the environment gives here is hidden wherever it turns up."""
+    return path[:1] == () or path[0] not in _SHOWN or path[-1] == "salt"
 
 
 def _place(node: yaml.Node) -> Place:

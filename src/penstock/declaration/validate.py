@@ -14,8 +14,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from penstock.declaration.alarms import alarm_problems
+from penstock.declaration.chains import workflow_problems
 from penstock.declaration.explain import explain
 from penstock.declaration.model import Declaration, Table, Zones
+from penstock.declaration.notices import notice_problems
 from penstock.declaration.parse import Document, parse
 from penstock.errors import DeclarationError, LakeNotFoundError, Problem
 from penstock.naming import TABLE_NAME, TableName
@@ -142,6 +145,10 @@ def examine(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | N
         except ValidationError as error:
             problems += explain(document, Declaration, error)
         problems += _name_problems(document)
+        problems += alarm_problems(document)
+        problems += notice_problems(document)
+    if declaration is not None:
+        problems += workflow_problems(document, declaration)
     return Examined(text, document, declaration, list(dict.fromkeys(problems)))
 
 

@@ -1,5 +1,5 @@
 """Runs: the log of what happened, one line of JSON per event."""
 
-from penstock.runs.journal import Journal
+from penstock.runs.journal import Journal, Limits
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "Limits"]

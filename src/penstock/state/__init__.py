@@ -1,7 +1,9 @@
 """The state store: arrivals, leases, runs and the cache of table heads. The tables stay the truth."""
 
+from penstock.state.backlog import Backlog, Due
 from penstock.state.events import Event, EventName, Events
 from penstock.state.files import DataFile, Member
+from penstock.state.messages import Message, Messages, MessageState, Tally
 from penstock.state.specs import Spec
 from penstock.state.sqlite import SqliteState
 from penstock.state.store import (
@@ -19,14 +21,19 @@ from penstock.state.store import (
     Runs,
     State,
 )
+from penstock.state.trouble import NO_TROUBLE, Trouble
+from penstock.state.workflows import Schedules, StepRecord, WorkflowRun, WorkflowRuns, WorkflowState
 
 __all__ = [
+    "NO_TROUBLE",
     "Accounting",
     "Arrival",
     "Arrivals",
+    "Backlog",
     "CheckOutcome",
     "Checks",
     "DataFile",
+    "Due",
     "Event",
     "EventName",
     "Events",
@@ -35,10 +42,20 @@ __all__ = [
     "Lease",
     "Leases",
     "Member",
+    "Message",
+    "MessageState",
+    "Messages",
     "NoHeads",
     "Run",
     "Runs",
+    "Schedules",
     "Spec",
     "SqliteState",
     "State",
+    "StepRecord",
+    "Tally",
+    "Trouble",
+    "WorkflowRun",
+    "WorkflowRuns",
+    "WorkflowState",
 ]

@@ -13,7 +13,18 @@ from typing import Any, Literal, Protocol
 from penstock.naming import TableName
 
 EventName = Literal[
-    "arrived", "committed", "failed", "dead", "breached", "recovered", "scheduled", "workflow", "alarm", "ok"
+    "arrived",
+    "committed",
+    "failed",
+    "dead",
+    "breached",
+    "recovered",
+    "replayed",
+    "discarded",
+    "scheduled",
+    "workflow",
+    "alarm",
+    "ok",
 ]
 
 
@@ -50,8 +61,11 @@ class Events(Protocol):
     def advance(self, consumer: str, sequence: int) -> None:
         """Remember that a consumer has acted on everything up to `sequence`."""
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener`, which must not take long, after each transaction of this process that recorded events."""
+    def listen(self, listener: Callable[[list[dict[str, Any]]], None]) -> None:
+        """Call `listener`, which must not take long, after each transaction of this process that recorded events.
+
+        It is given the events: `event`, `table` if there is one, and their facts.
+        """
 
     def trim(self, before: float, at_latest: float = 0.0) -> int:
         """Forget events older than `before` that every consumer has acted on, and all older than `at_latest`.

@@ -9,11 +9,17 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from penstock.naming import ArrivalName, TableName
+from penstock.state.alarms import Alarms
+from penstock.state.backlog import Backlog
 from penstock.state.events import Events
+from penstock.state.figures import Figures
 from penstock.state.files import DataFile
+from penstock.state.messages import Messages
 from penstock.state.specs import UNPARTITIONED, Spec
+from penstock.state.trouble import NO_TROUBLE, Trouble
+from penstock.state.workflows import Schedules, WorkflowRuns
 
-ArrivalState = Literal["pending", "working", "finished", "dead", "superseded"]
+ArrivalState = Literal["pending", "working", "finished", "dead", "superseded", "discarded"]
 RunState = Literal["finished", "empty", "failed"]
 
 
@@ -80,6 +86,8 @@ class Arrival:
         attempt: Fencing token of the current lease; part of the names of the files that the attempt writes.
         reason: Why it is dead, or why its last attempt failed.
         plan: Fingerprint of the declaration that a dead arrival failed under.
+        failed_at: When an attempt failed first; None while none has.
+        trouble: What else is known of the last failure.
     """
 
     sequence: int
@@ -101,6 +109,8 @@ class Arrival:
     plan: str | None = None
     accounting: Accounting = Accounting()
     quarantine_stem: str | None = None
+    failed_at: float | None = None
+    trouble: Trouble = NO_TROUBLE
 
     @cached_property
     def name(self) -> ArrivalName:
@@ -220,7 +230,11 @@ class Head:
 
 
 class Arrivals(Protocol):
-    """The queue of files that landed. Every call is one transaction: it happens whole or not at all."""
+    """The queue of files that landed. Every call is one transaction: it happens whole or not at all.
+
+    The attempt's token fences: a worker that lost an arrival, because its lease ran out or a newer version landed, can
+    change nothing of it any more. Calls that end an attempt say so.
+    """
 
     def record(self, table: TableName, key: str, version: str, size: int, modified_ns: int, mark: str) -> bool:
         """Record a version of a file, once; True when it is new.
@@ -234,25 +248,39 @@ class Arrivals(Protocol):
 
         Together they have at most `size` bytes, if that is given; one alone may have more.
 
-        Arrivals whose worker is dead, or let its lease run out, wait again.
+        Arrivals whose worker is dead, or let its lease run out, wait again; the attempt counts. It may be one of them
+        that ended the process: they come apart from others, 16 at once; then one alone, in the whole lake.
         """
 
     def finish(
         self, arrival: Arrival, run: str, accounting: Accounting, quarantine_stem: str | None, *, replaces: bool = True
-    ) -> bool:
+    ) -> bool | None:
         """Note that an arrival's rows are in; if it `replaces`, earlier versions of its key become `superseded`.
 
-        True if the file had been dead: this version, or an earlier one and none since was finished.
+        True if the file had been dead: this version, or an earlier one and none since was finished. None, and nothing
+        is changed, if another attempt has the arrival, or had; or if a newer version's rows replaced these already.
         """
 
-    def give_back(self, arrival: Arrival, reason: str, delay: float = 0.0, *, counted: bool = True) -> None:
+    def give_back(
+        self,
+        arrival: Arrival,
+        reason: str,
+        delay: float = 0.0,
+        *,
+        counted: bool = True,
+        trouble: Trouble | None = None,
+    ) -> bool:
         """End an attempt without success: the arrival waits again, not before `delay` seconds.
 
-        An attempt that is not `counted` was nobody's fault and does not bring the arrival nearer to its end.
+        An attempt that is not `counted` was nobody's fault and does not bring the arrival nearer to its end. False, and
+        nothing is changed, if the attempt no longer holds the arrival.
         """
 
-    def bury(self, arrival: Arrival, reason: str, plan: str, run: str) -> None:
-        """End an arrival as a dead letter."""
+    def bury(self, arrival: Arrival, reason: str, plan: str, run: str, trouble: Trouble = NO_TROUBLE) -> bool:
+        """End an arrival as a dead letter, after as many attempts as `arrival` says.
+
+        False, and nothing is changed, if the attempt no longer holds the arrival.
+        """
 
     def held(self, arrival: Arrival) -> bool:
         """Whether this attempt still holds the arrival; False once another attempt or a newer version took over."""
@@ -260,8 +288,17 @@ class Arrivals(Protocol):
     def find(self, table: TableName | None = None, states: tuple[ArrivalState, ...] = ()) -> list[Arrival]:
         """Arrivals in the order recorded, of one table and in some states if given."""
 
-    def requeue(self, arrival: Arrival, generation: int) -> None:
-        """Make an arrival wait again, with no attempts counted; a higher generation processes the same content anew."""
+    def get(self, sequence: int) -> Arrival | None:
+        """The arrival of that number; None when there is none."""
+
+    def requeue(self, arrival: Arrival, generation: int) -> bool:
+        """Make an arrival wait again, with no attempts counted; a higher generation processes the same content anew.
+
+        False, and nothing is changed, unless the arrival still is in the state and generation that `arrival` says.
+        """
+
+    def discard(self, arrival: Arrival, why: str) -> bool:
+        """Give a dead letter up for good: it waits for nobody. False, and nothing is changed, unless it is dead."""
 
     def requarantine(self, arrival: Arrival, stem: str | None) -> bool:
         """Name the file of an arrival's quarantined rows anew, None for no file.
@@ -337,6 +374,10 @@ class State(Protocol):
         """The queue of files that landed."""
 
     @property
+    def backlog(self) -> Backlog:
+        """Short answers about the queue."""
+
+    @property
     def leases(self) -> Leases:
         """Rights to do something alone."""
 
@@ -355,6 +396,26 @@ class State(Protocol):
     @property
     def events(self) -> Events:
         """What happened."""
+
+    @property
+    def alarms(self) -> Alarms:
+        """How alarms stand."""
+
+    @property
+    def figures(self) -> Figures:
+        """Figures of how the lake does."""
+
+    @property
+    def messages(self) -> Messages:
+        """Messages to people."""
+
+    @property
+    def workflows(self) -> WorkflowRuns:
+        """Runs of workflows."""
+
+    @property
+    def schedules(self) -> Schedules:
+        """How far schedules have been looked at."""
 
     def together(self) -> AbstractContextManager[None]:
         """Everything that is recorded inside happens whole or not at all."""

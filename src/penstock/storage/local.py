@@ -19,6 +19,7 @@ from pathlib import Path
 from penstock import faults
 from penstock.errors import BadFileError
 from penstock.storage.seals import Seals
+from penstock.storage.settled import TICK, is_being_written
 from penstock.storage.zone import FileVersion
 
 UNFINISHED = (".tmp", ".part", ".crdownload", ".swp", "~")
@@ -39,16 +40,16 @@ class LocalZone:
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
         """Files whose key matches, oldest first, then by key; `unseen` is about this listing then."""
-        matches = _glob(pattern)
+        wanted = _glob(pattern)
         self.unseen = {}
-        found = [version for version in self._walk() if matches.match(version.key)]
+        found = [version for version in self._walk(self.root) if wanted.match(version.key)]
         return iter(sorted(found, key=lambda version: (version.modified_ns, version.key)))
 
-    def _walk(self) -> Iterator[FileVersion]:
-        for folder, folders, files in os.walk(self.root, onerror=self._note_unseen):
+    def _walk(self, top: Path) -> Iterator[FileVersion]:
+        for folder, folders, files in os.walk(top, onerror=self._note_unseen):
             folders[:] = [name for name in folders if not name.startswith((".", "_"))]
             for name in files:
-                if name.startswith((".", "_")) or name.lower().endswith(UNFINISHED):
+                if _is_unfinished(name):
                     continue
                 path = os.path.join(folder, name)  # noqa: PTH118 - a listing may be long
                 version = self._look(_key(os.path.relpath(path, self.root)), path)
@@ -78,6 +79,29 @@ class LocalZone:
             return None
         mark = f"{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
         return FileVersion(key, facts.st_size, facts.st_mtime_ns, mark)
+
+    def written(self, key: str) -> bool | None:
+        """Whether somebody has the file open for writing."""
+        try:
+            return is_being_written(self._path(key))
+        except OSError:  # missing, or not ours to read
+            return None
+
+    def key_of(self, path: str) -> str | None:
+        """The key of a path in the zone."""
+        inside = os.path.relpath(path, self.root)
+        *folders, name = inside.split("/")
+        if inside == os.curdir or any(folder.startswith((".", "_")) for folder in folders):
+            return None
+        return None if _is_unfinished(name) else _key(inside)
+
+    def below(self, key: str) -> Iterator[FileVersion]:
+        """The file of that key, or all that are in the folder of that name."""
+        path = self._path(key) if key else self.root
+        if not key or (path.is_dir() and not path.is_symlink()):
+            yield from self._walk(path)
+        elif (version := self.stat(key)) is not None:
+            yield version
 
     def open(self, key: str) -> BufferedReader:
         """Open for reading; never waits, though a pipe may have taken the file's place."""
@@ -133,6 +157,16 @@ class LocalZone:
         return self.root.joinpath(*map(_name, parts))
 
 
+def matches(pattern: str, key: str) -> bool:
+    """Whether a key is one of those that a glob means."""
+    return _glob(pattern).match(key) is not None
+
+
+def _is_unfinished(name: str) -> bool:
+    """Whether a file's name says that it is hidden, or not finished."""
+    return name.startswith((".", "_")) or name.lower().endswith(UNFINISHED)
+
+
 def _key(path: str) -> str:
     """The key of a path: text that can be stored, also where the name is not UTF-8; `_name` leads back."""
     if path.isascii() or not _UNUSUAL.search(path):
@@ -163,7 +197,7 @@ def _move_without_replacing(local: str, path: Path) -> None:
     Path(local).unlink()
 
 
-def wait_until_settled(version: FileVersion, quiet: float = 0.05) -> None:
+def wait_until_settled(version: FileVersion, quiet: float = TICK) -> None:
     """Wait until the file's last change lies `quiet` seconds back; at once for almost every file.
 
     A file system's clock ticks in milliseconds: within one tick a file can change without its times changing. Once a

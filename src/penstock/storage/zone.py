@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 from penstock.storage.seals import Seals
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileVersion:
     """One version of one file, as far as it can be told without reading it.
 
@@ -48,6 +48,15 @@ class Zone(Protocol):
 
     def stat(self, key: str) -> FileVersion | None:
         """The current version; None when there is no such file."""
+
+    def written(self, key: str) -> bool | None:
+        """Whether somebody has the file open for writing; None where that cannot be told, also for a missing file."""
+
+    def key_of(self, path: str) -> str | None:
+        """The key of a path in the zone; None for one that listings leave out by its name, or that is not in it."""
+
+    def below(self, key: str) -> Iterator[FileVersion]:
+        """The file of that key, or all that are in the folder of that name, in no order."""
 
     def open(self, key: str) -> BinaryIO:
         """Open for reading. Raises FileNotFoundError when missing."""

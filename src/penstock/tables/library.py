@@ -7,14 +7,19 @@ the one that was read or written last need not be read again.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.io import FileIO
     from pyiceberg.manifest import ManifestFile
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.update.snapshot import UpdateSnapshot, _MergeAppendFiles, _OverwriteFiles
+
+LISTS = 32
+"""How many manifest lists are remembered."""
 
 
 def open_sql_catalog(name: str, **properties: str) -> SqlCatalog:
@@ -22,10 +27,38 @@ def open_sql_catalog(name: str, **properties: str) -> SqlCatalog:
     return _catalog_class()(name, **properties)
 
 
+def load_library() -> None:
+    """Load what the first commit would have to wait for."""
+    import pyiceberg.io.pyarrow
+    import pyiceberg.table.update.snapshot  # noqa: F401 - what matters is that they are loaded
+
+    _catalog_class()
+
+
+@cache
+def _remember_lists() -> None:
+    """Let the library remember the last manifest lists that it read; it reads each of them four times in a commit."""
+    from pyiceberg.table import snapshots
+
+    read = snapshots.__dict__["_manifests"]
+    known: OrderedDict[str, tuple[ManifestFile, ...]] = OrderedDict()
+
+    def manifests(io: FileIO, manifest_list: str) -> tuple[ManifestFile, ...]:
+        found = known.get(manifest_list) or read(io, manifest_list)
+        known[manifest_list] = found
+        while len(known) > LISTS:
+            known.popitem(last=False)
+        return found
+
+    snapshots.__dict__["_manifests"] = manifests  # the library offers no other way
+
+
 @cache
 def _catalog_class() -> type[SqlCatalog]:
     from pyiceberg.catalog.sql import SqlCatalog
     from pyiceberg.table import CommitTableResponse, Table
+
+    _remember_lists()
 
     class Catalog(SqlCatalog):
         """Remembers the metadata that each table had last."""

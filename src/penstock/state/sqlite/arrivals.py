@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from itertools import accumulate
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import accumulate, takewhile
+from typing import Any
 
 from penstock.naming import TableName
 from penstock.state.sqlite.accounting import dumped, loaded
 from penstock.state.sqlite.database import Database
 from penstock.state.sqlite.leases import LEASE_SECONDS
 from penstock.state.store import Accounting, Arrival, ArrivalState
+from penstock.state.trouble import ALONE, COMPANY, NO_TROUBLE, Trouble
+
+ENDED = "the process ended while working on it"
+SILENT = "the process fell silent while working on it"
 
 
 class Arrivals:
@@ -31,7 +38,7 @@ class Arrivals:
                 return False
             sql.execute(
                 "UPDATE arrivals SET state='superseded' "
-                "WHERE \"table\"=? AND key=? AND state IN ('pending', 'working', 'dead')",
+                "WHERE \"table\"=? AND key=? AND state IN ('pending', 'working', 'dead', 'discarded')",
                 (str(table), key),
             )
             sql.execute(
@@ -59,7 +66,7 @@ class Arrivals:
         with self._database.transaction() as sql:
             self._free(sql, table, now)
             waiting = sql.execute(
-                "SELECT sequence, size FROM arrivals WHERE \"table\"=? AND state='pending' AND not_before<=? "
+                "SELECT sequence, size, trouble FROM arrivals WHERE \"table\"=? AND state='pending' AND not_before<=? "
                 "ORDER BY sequence LIMIT ?",
                 (str(table), now, limit),
             ).fetchall()
@@ -69,7 +76,7 @@ class Arrivals:
                     "WHERE sequence=? RETURNING *",
                     (uuid.uuid4().hex[:8], worker, now + LEASE_SECONDS, row["sequence"]),
                 ).fetchone()
-                for row in _within(waiting, size)
+                for row in _within(_together(waiting, lambda: self._one_alone(sql)), size)
             ]
         return [_arrival(row) for row in claimed]
 
@@ -80,22 +87,42 @@ class Arrivals:
         ).fetchall()
         dead = [row["worker"] for row in working if self._database.dead(row["worker"])]
         marks = ", ".join("?" * len(dead))
-        sql.execute(
-            "UPDATE arrivals SET state='pending', attempt='', worker='' "
-            f"WHERE \"table\"=? AND state='working' AND (lease_until<? OR worker IN ({marks}))",
-            (str(table), now, *dead),
-        )
+        self._lose(sql, f'"table"=? AND (lease_until<? OR worker IN ({marks}))', (str(table), now, *dead), dead)
+
+    def _lose(self, sql: sqlite3.Connection, which: str, values: tuple[Any, ...], dead: Sequence[str]) -> int:
+        """Let arrivals wait whose worker will not end their attempts; gives their number."""
+        lost = sql.execute(
+            f"SELECT sequence, worker, trouble FROM arrivals WHERE state='working' AND {which}", values
+        ).fetchall()
+        for row in lost:
+            before = Trouble.from_json(row["trouble"])
+            reason = ENDED if row["worker"] in dead else SILENT
+            sql.execute(
+                "UPDATE arrivals SET state='pending', attempt='', worker='', reason=?, trouble=?, "
+                "failed_at=coalesce(failed_at, ?) WHERE sequence=?",
+                (reason, replace(before, lost=before.lost + 1).to_json(), self._database.clock.now(), row["sequence"]),
+            )
+        return len(lost)
+
+    def _one_alone(self, sql: sqlite3.Connection) -> bool:
+        """Whether somebody works on an arrival that is to be worked on alone."""
+        found = sql.execute("SELECT trouble FROM arrivals WHERE state='working' AND trouble IS NOT NULL")
+        return any(_lost(row) >= ALONE for row in found)
 
     def finish(
         self, arrival: Arrival, run: str, accounting: Accounting, quarantine_stem: str | None, *, replaces: bool = True
-    ) -> bool:
+    ) -> bool | None:
         """Note that an arrival's rows are in the table."""
         with self._database.transaction() as sql:
-            sql.execute(
+            now = self._database.clock.now()
+            finished = sql.execute(
                 "UPDATE arrivals SET state='finished', finished_at=?, run=?, accounting=?, quarantine_stem=?, "
-                "reason=NULL, worker='' WHERE sequence=?",
-                (self._database.clock.now(), run, dumped(accounting), quarantine_stem, arrival.sequence),
+                "reason=NULL, worker='', failed_at=NULL, trouble=NULL "
+                f"WHERE sequence=? AND attempt=? AND (state='working' OR {_STILL_IN})",
+                (now, run, dumped(accounting), quarantine_stem, arrival.sequence, arrival.attempt, replaces),
             )
+            if finished.rowcount == 0:
+                return None
             if replaces:
                 sql.execute(
                     "UPDATE arrivals SET state='superseded' "
@@ -108,23 +135,42 @@ class Arrivals:
             )
             return revived.rowcount > 0
 
-    def give_back(self, arrival: Arrival, reason: str, delay: float = 0.0, *, counted: bool = True) -> None:
+    def give_back(
+        self,
+        arrival: Arrival,
+        reason: str,
+        delay: float = 0.0,
+        *,
+        counted: bool = True,
+        trouble: Trouble | None = None,
+    ) -> bool:
         """End an attempt without success."""
+        now, known = self._database.clock.now(), trouble.to_json() if trouble else None
         with self._database.transaction() as sql:
-            sql.execute(
+            ended = sql.execute(
                 "UPDATE arrivals SET state='pending', attempt='', worker='', reason=?, not_before=?, "
-                "attempts=attempts-? WHERE sequence=? AND state='working' AND attempt=?",
-                (reason, self._database.clock.now() + delay, 0 if counted else 1, arrival.sequence, arrival.attempt),
-            )
-
-    def bury(self, arrival: Arrival, reason: str, plan: str, run: str) -> None:
-        """End an arrival as a dead letter."""
-        with self._database.transaction() as sql:
-            sql.execute(
-                "UPDATE arrivals SET state='dead', finished_at=?, reason=?, plan=?, run=?, worker='' "
+                "attempts=attempts-?, failed_at=coalesce(failed_at, ?), trouble=coalesce(?, trouble) "
                 "WHERE sequence=? AND state='working' AND attempt=?",
-                (self._database.clock.now(), reason, plan, run, arrival.sequence, arrival.attempt),
+                (
+                    *(reason, now + delay, 0 if counted else 1, now if counted else None, known),
+                    *(arrival.sequence, arrival.attempt),
+                ),
             )
+            return ended.rowcount == 1
+
+    def bury(self, arrival: Arrival, reason: str, plan: str, run: str, trouble: Trouble = NO_TROUBLE) -> bool:
+        """End an arrival as a dead letter."""
+        now = self._database.clock.now()
+        with self._database.transaction() as sql:
+            ended = sql.execute(
+                "UPDATE arrivals SET state='dead', attempts=?, finished_at=?, reason=?, plan=?, run=?, worker='', "
+                "failed_at=coalesce(failed_at, ?), trouble=? WHERE sequence=? AND state='working' AND attempt=?",
+                (
+                    *(arrival.attempts, now, reason, plan, run, now, trouble.to_json()),
+                    *(arrival.sequence, arrival.attempt),
+                ),
+            )
+            return ended.rowcount == 1
 
     def held(self, arrival: Arrival) -> bool:
         """Whether this attempt still holds the arrival."""
@@ -148,14 +194,30 @@ class Arrivals:
         )
         return [_arrival(row) for row in rows]
 
-    def requeue(self, arrival: Arrival, generation: int) -> None:
+    def get(self, sequence: int) -> Arrival | None:
+        """The arrival of that number."""
+        rows = self._database.whole_rows("arrivals", "SELECT * FROM arrivals WHERE sequence=?", sequence)
+        return _arrival(rows[0]) if rows else None
+
+    def requeue(self, arrival: Arrival, generation: int) -> bool:
         """Make an arrival wait again."""
         with self._database.transaction() as sql:
-            sql.execute(
-                "UPDATE arrivals SET state='pending', attempts=0, attempt='', worker='', not_before=0, reason=NULL, "
-                "generation=? WHERE sequence=?",
-                (generation, arrival.sequence),
+            changed = sql.execute(
+                "UPDATE arrivals SET state='pending', attempts=0, attempt='', worker='', not_before=?, reason=NULL, "
+                "trouble=NULL, generation=? WHERE sequence=? AND state=? AND generation=?",
+                (self._database.clock.now(), generation, arrival.sequence, arrival.state, arrival.generation),
             )
+            return changed.rowcount == 1
+
+    def discard(self, arrival: Arrival, why: str) -> bool:
+        """Give a dead letter up for good."""
+        given_up = replace(arrival.trouble, discarded_at=self._database.clock.now(), why=why)
+        with self._database.transaction() as sql:
+            changed = sql.execute(
+                "UPDATE arrivals SET state='discarded', trouble=? WHERE sequence=? AND state='dead' AND generation=?",
+                (given_up.to_json(), arrival.sequence, arrival.generation),
+            )
+            return changed.rowcount == 1
 
     def requarantine(self, arrival: Arrival, stem: str | None) -> bool:
         """Name the file of an arrival's quarantined rows anew."""
@@ -200,12 +262,28 @@ class Arrivals:
             dead = [row["worker"] for row in holders.fetchall() if row["worker"] and self._database.dead(row["worker"])]
             marks = ", ".join("?" * len(dead))
             sql.execute(f"UPDATE leases SET worker='', until=0 WHERE worker IN ({marks})", dead)
-            freed = sql.execute(
-                "UPDATE arrivals SET state='pending', attempt='', worker='' "
-                f"WHERE state='working' AND worker IN ({marks})",
-                dead,
-            )
-            return freed.rowcount
+            return self._lose(sql, f"worker IN ({marks})", tuple(dead), dead)
+
+
+_STILL_IN = """(state='superseded' AND NOT (? AND EXISTS (
+    SELECT 1 FROM arrivals newer WHERE newer."table"=arrivals."table" AND newer.key=arrivals.key
+    AND newer.sequence>arrivals.sequence AND newer.state='finished')))"""
+"""A newer version has landed since the commit, but its rows have not replaced these."""
+
+
+def _lost(row: sqlite3.Row) -> int:
+    return Trouble.from_json(row["trouble"]).lost
+
+
+def _together(rows: list[sqlite3.Row], one_alone: Callable[[], bool]) -> list[sqlite3.Row]:
+    """The first rows that may be worked on together: what may have ended a process harms as few others as can be."""
+    lost = [_lost(row) for row in rows]
+    if any(count >= ALONE for count in lost) and one_alone():
+        rows = [row for row, count in zip(rows, lost, strict=True) if count < ALONE]
+    first = _lost(rows[0]) if rows else 0
+    if first >= ALONE:
+        return rows[:1]
+    return list(takewhile(lambda row: _lost(row) == first, rows))[: COMPANY if first else None]
 
 
 def _within(rows: list[sqlite3.Row], size: int | None) -> list[sqlite3.Row]:
@@ -237,4 +315,6 @@ def _arrival(row: sqlite3.Row) -> Arrival:
         plan=row["plan"],
         accounting=loaded(row["accounting"]) if row["accounting"] else Accounting(),
         quarantine_stem=row["quarantine_stem"],
+        failed_at=row["failed_at"],
+        trouble=Trouble.from_json(row["trouble"]),
     )

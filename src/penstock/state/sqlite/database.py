@@ -20,6 +20,7 @@ from typing import Any
 from penstock import faults
 from penstock.clock import Clock
 from penstock.errors import DamagedStateError, StateError
+from penstock.state.processes import at_work
 from penstock.state.sqlite import sums
 from penstock.state.sqlite.health import Health, faults_of
 from penstock.storage.write_ahead import write_ahead
@@ -79,6 +80,7 @@ CREATE TABLE events (
     facts TEXT NOT NULL, sum INTEGER
 );
 CREATE TABLE cursors (consumer TEXT PRIMARY KEY, sequence INTEGER NOT NULL, sum INTEGER);
+INSERT INTO cursors (consumer, sequence) VALUES ('notices', 0);
 CREATE TABLE messages (
     message INTEGER PRIMARY KEY AUTOINCREMENT, notice TEXT NOT NULL, target TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'waiting', created REAL NOT NULL, not_before REAL NOT NULL DEFAULT 0,
@@ -87,23 +89,35 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_by_state ON messages (state, not_before);
 CREATE TABLE alarms (
-    alarm TEXT PRIMARY KEY, state TEXT NOT NULL, since REAL NOT NULL, checked REAL NOT NULL, value REAL, reason TEXT,
-    memory TEXT NOT NULL DEFAULT '{}', sum INTEGER
+    alarm TEXT NOT NULL, "table" TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL, state TEXT NOT NULL, since REAL NOT NULL,
+    checked REAL NOT NULL, value REAL, reason TEXT NOT NULL, memory TEXT NOT NULL DEFAULT '{}', sum INTEGER,
+    PRIMARY KEY (alarm, "table")
 );
 CREATE TABLE alarm_changes (
-    change INTEGER PRIMARY KEY AUTOINCREMENT, alarm TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL, value REAL,
-    reason TEXT, sum INTEGER
+    change INTEGER PRIMARY KEY AUTOINCREMENT, alarm TEXT NOT NULL, "table" TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL,
+    state TEXT NOT NULL, at REAL NOT NULL, value REAL, reason TEXT NOT NULL, sum INTEGER
 );
+CREATE INDEX alarm_changes_by_time ON alarm_changes (at);
+CREATE INDEX arrivals_in_trouble ON arrivals ("table", state, key) WHERE plan IS NOT NULL;
+CREATE INDEX events_failed ON events (at) WHERE name='failed';
+CREATE INDEX runs_by_end ON runs (started + duration_ms / 1000.0);
+CREATE INDEX runs_with_rows ON runs ("table", started) WHERE snapshot IS NOT NULL;
 CREATE TABLE workflow_runs (
     run TEXT PRIMARY KEY, workflow TEXT NOT NULL, trigger TEXT NOT NULL, due REAL NOT NULL, state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, queued REAL NOT NULL, started REAL, finished REAL,
-    worker TEXT NOT NULL DEFAULT '', steps TEXT NOT NULL DEFAULT '[]', error TEXT, sum INTEGER,
-    UNIQUE (workflow, trigger)
+    worker TEXT NOT NULL DEFAULT '', steps TEXT NOT NULL DEFAULT '[]', error TEXT, not_before REAL NOT NULL DEFAULT 0,
+    joined INTEGER NOT NULL DEFAULT 0, catching_up INTEGER NOT NULL DEFAULT 0, cause TEXT NOT NULL DEFAULT '{}',
+    sum INTEGER, UNIQUE (workflow, trigger)
 );
+CREATE INDEX workflow_runs_by_state ON workflow_runs (state, due);
+CREATE INDEX workflow_runs_by_queued ON workflow_runs (queued);
 CREATE TABLE schedules (schedule TEXT PRIMARY KEY, expression TEXT NOT NULL, last_due REAL NOT NULL, sum INTEGER);
 """,
 }
 """What each version of the schema adds to the one before it; sums are added by `sums.statements`."""
+
+Told = dict[str, Any]
+"""An event that was recorded: its `event`, `table` and facts."""
 
 
 class Database:
@@ -114,8 +128,9 @@ class Database:
         self._folder = folder
         self._lock = threading.RLock()
         self._worker: str | None = None
-        self._closed = self._within = self._told = False
-        self._listeners: list[Callable[[], None]] = []
+        self._closed = self._within = False
+        self._told: list[Told] = []
+        self._listeners: list[Callable[[list[Told]], None]] = []
         self._worker_file: Any = None
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "state.db"
@@ -147,6 +162,7 @@ class Database:
 
     def _migrate(self) -> None:
         if self._version() < SCHEMA_VERSION:
+            self._assert_alone()
             with self.transaction() as sql:
                 found = self._version()
                 scripts = [FIRST_SCHEMA] if found == 0 else []
@@ -158,6 +174,16 @@ class Database:
         if self._version() > SCHEMA_VERSION:
             message = "was written by a newer version of penstock"
             raise StateError(message, where=str(self._folder / "state.db"), hint="upgrade penstock")
+
+    def _assert_alone(self) -> None:
+        """Make sure that nobody of an older version is at work with a store that is about to change."""
+        busy = at_work(self._folder) if 0 < self._version() < SCHEMA_VERSION else []
+        if busy:
+            raise StateError(
+                f"the state store is of an older version, and in use by {busy[0]}",
+                where=str(self._folder / "state.db"),
+                hint="stop that process first; then this version brings the store up to date by itself",
+            )
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
@@ -177,19 +203,19 @@ class Database:
                     self._connection.execute("COMMIT")
                 except BaseException:
                     self._roll_back()
-                    self._told = False
+                    self._told = []
                     raise
                 finally:
                     self._within = False
-            told, self._told = self._told, False
+            told, self._told = self._told, []
         for listener in self._listeners if told else ():
-            listener()
+            listener(told)
 
-    def tell(self) -> None:
+    def tell(self, told: Told) -> None:
         """Call those who listen once the transaction at hand is committed."""
-        self._told = True
+        self._told.append(told)
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[list[Told]], None]) -> None:
         """Call `listener`, which must not take long, after each transaction in which something was told."""
         self._listeners.append(listener)
 
@@ -235,6 +261,15 @@ class Database:
                     undo.pop_all()
                 self._worker, self._worker_file = name, file  # a name without its lock would count as dead
             return self._worker
+
+    def describe(self, facts: str) -> None:
+        """Say, where others can read it, what this process is."""
+        with self._lock:
+            if self.worker:  # the first use takes its lock
+                self._worker_file.seek(0)
+                self._worker_file.truncate()
+                self._worker_file.write(facts)
+                self._worker_file.flush()
 
     def dead(self, worker: str) -> bool:
         """Whether a worker's process has ended."""

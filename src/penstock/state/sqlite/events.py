@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.naming import TableName
 from penstock.state.events import Event, EventName
-from penstock.state.sqlite.database import Database
+from penstock.state.sqlite.database import Database, Told
 
 
 class Events:
@@ -22,12 +22,12 @@ class Events:
         with self._database.transaction() as sql:
             added = sql.execute(
                 'INSERT INTO events (name, "table", at, facts) VALUES (?, ?, ?, ?) RETURNING sequence',
-                (name, str(table or ""), self._database.clock.now(), json.dumps(facts, ensure_ascii=False)),
+                (name, str(table or ""), self._database.clock.now(), json.dumps(facts)),
             )
-            self._database.tell()
+            self._database.tell({"event": name, **({"table": str(table)} if table else {}), **facts})
             return int(added.fetchone()["sequence"])
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[list[Told]], None]) -> None:
         """Call `listener` after each transaction of this process in which events were recorded."""
         self._database.listen(listener)
 

@@ -7,14 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penstock.clock import Clock, SystemClock
+from penstock.state.processes import Process, dumped
+from penstock.state.sqlite.alarms import Alarms
 from penstock.state.sqlite.arrivals import Arrivals
+from penstock.state.sqlite.backlog import Backlog
 from penstock.state.sqlite.checks import Checks
 from penstock.state.sqlite.database import Database
 from penstock.state.sqlite.events import Events
+from penstock.state.sqlite.figures import Figures
 from penstock.state.sqlite.heads import Heads
 from penstock.state.sqlite.leases import Leases
+from penstock.state.sqlite.messages import Messages
+from penstock.state.sqlite.overview import Overview
 from penstock.state.sqlite.runs import Runs
 from penstock.state.sqlite.salvage import salvage
+from penstock.state.sqlite.workflows import Schedules, WorkflowRuns
 
 
 class SqliteState:
@@ -28,11 +35,18 @@ class SqliteState:
         """
         self._database = Database(folder, clock or SystemClock())
         self.arrivals = Arrivals(self._database)
+        self.backlog = Backlog(self._database)
         self.leases = Leases(self._database)
         self.runs = Runs(self._database)
         self.checks = Checks(self._database)
         self.heads = Heads(self._database)
         self.events = Events(self._database)
+        self.workflows = WorkflowRuns(self._database)
+        self.schedules = Schedules(self._database)
+        self.overview = Overview(self._database.file)
+        self.messages = Messages(self._database)
+        self.alarms = Alarms(self._database)
+        self.figures = Figures(self._database)
 
     @property
     def worker(self) -> str:
@@ -43,6 +57,10 @@ class SqliteState:
     def file(self) -> Path:
         """Where the store stands."""
         return self._database.file
+
+    def describe(self, process: Process) -> None:
+        """Say, for others to read, what this process is; it counts as at work from then on."""
+        self._database.describe(dumped(process))
 
     def take_over(self, file: Path) -> dict[str, int]:
         """Take rows that are as they were written out of another, damaged store; gives how many, by table."""

@@ -44,11 +44,11 @@ SUMMED = {
         *("message", "notice", "target", "state", "created", "not_before", "attempts", "sent_at", "subject", "body"),
         *("events", "error"),
     ),
-    "alarms": ("alarm", "state", "since", "checked", "value", "reason", "memory"),
-    "alarm_changes": ("change", "alarm", "state", "at", "value", "reason"),
+    "alarms": ("alarm", "table", "kind", "state", "since", "checked", "value", "reason", "memory"),
+    "alarm_changes": ("change", "alarm", "table", "kind", "state", "at", "value", "reason"),
     "workflow_runs": (
         *("run", "workflow", "trigger", "due", "state", "attempts", "queued", "started", "finished", "worker"),
-        *("steps", "error"),
+        *("steps", "error", "not_before", "joined", "catching_up", "cause"),
     ),
     "schedules": ("schedule", "expression", "last_due"),
 }

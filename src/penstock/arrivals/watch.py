@@ -1,0 +1,165 @@
+"""Watching: the kernel says which files landed or changed, and now and then everything is looked at all the same.
+
+Notifications name files; the recorder finds out what became of them. They can be missed: when more come than the
+kernel keeps, when a disk is written by other machines, when a name is not UTF-8. So the whole zone is looked at when
+watching starts, whenever watching had to be started anew, and every few minutes; where notifications cannot be had, or
+others than this machine write, every few seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from penstock.arrivals.discover import changed
+from penstock.declaration import Table
+from penstock.naming import TableName
+from penstock.signals import Signals
+from penstock.state import State
+from penstock.steps import table_order
+from penstock.storage import LocalZone
+from penstock.storage.local import make_folder, matches
+from penstock.storage.settled import is_remote
+
+log = logging.getLogger("penstock.arrivals")
+
+STEP_MS, SHARE_MS, TIMEOUT_MS = 5, 20, 250
+"""How often the library hands over what it heard, for how long it gathers while more comes, and when it says that
+nothing came."""
+NET_SECONDS = 300.0
+POLL_SECONDS = 2.0
+AGAIN_SECONDS = 0.2
+"""After what time the folders are looked into once more that came: files may have come before anyone watched."""
+
+
+class Hear(Protocol):
+    """Who takes the names of files."""
+
+    def __call__(self, keys: Iterable[str], *, urgent: bool = True) -> None:
+        """Take the names of files that may have changed, those first that somebody may wait for."""
+
+
+class Watcher:
+    """Watches the raw zone."""
+
+    def __init__(
+        self,
+        raw: LocalZone,
+        tables: Mapping[TableName, Table],
+        state: State,
+        signals: Signals,
+        hear: Hear,
+    ) -> None:
+        """Watch for files of `tables` in `raw`; `hear` takes their names."""
+        self._raw, self._tables, self._state, self._signals, self._hear = raw, tables, state, signals, hear
+        self._done = threading.Event()
+        self._look_now = threading.Event()
+        self.polling: str | None = None
+        self._watching = threading.Event()
+
+    def stop(self) -> None:
+        """Return from `run` and `look`."""
+        self._done.set()
+        self._look_now.set()
+        self._watching.set()
+
+    def run(self) -> None:
+        """Pass on what the kernel says, until stopped."""
+        while not self._done.is_set():
+            make_folder(self._raw.root)
+            if is_remote(self._raw.root):
+                self._poll("the files are on a disk that other machines write to")
+            try:
+                self._watch()
+            except (OSError, RuntimeError) as error:  # such as too many watches, or a name that is not UTF-8
+                log.info("watching is started anew", exc_info=error)
+                if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                    self._poll(f"the system cannot tell of changes: {error}")
+                    self._watching.set()
+                    self._done.wait(POLL_SECONDS)
+
+    def wait_until_watching(self) -> None:
+        """Wait until nothing that lands is missed any more."""
+        self._watching.wait()
+
+    def look(self) -> None:
+        """Look at the whole zone at once, and then again now and then, until stopped."""
+        self._watching.wait()
+        while not self._done.is_set():
+            self._look_now.wait(POLL_SECONDS if self.polling else NET_SECONDS)
+            self._look_now.clear()
+            if self._done.is_set():
+                return
+            try:
+                self._look()
+            except Exception as error:
+                log.warning("the raw zone could not be looked through", exc_info=error)
+                self._signals.announce("unrecorded", files=0, reason=str(error), error=error)
+
+    def look_again(self) -> None:
+        """Look at the whole zone now."""
+        self._look_now.set()
+
+    def _look(self) -> None:
+        listed = list(self._raw.list("**"))
+        for file, reason in list(self._raw.unseen.items()):
+            self._signals.announce("unseen", file=file, reason=reason)
+        claimed = set[str]()
+        for name in table_order(self._tables):
+            wanted = [version for version in listed if matches(self._tables[name].files, version.key)]
+            claimed.update(version.key for version in wanted)
+            for some in changed(self._state, name, wanted):
+                self._hear([version.key for version in some], urgent=False)
+        self._hear([version.key for version in listed if version.key not in claimed], urgent=False)
+
+    def _poll(self, reason: str) -> None:
+        if self.polling is None:
+            self.polling = reason
+            self._signals.announce("polling", reason=reason, seconds=POLL_SECONDS)
+            self._look_now.set()
+
+    def _watch(self) -> None:
+        """Pass on until stopped, or until the zone's folder is another one."""
+        from watchfiles import watch
+
+        root, begun = self._raw.root, False
+        identity = root.stat().st_ino
+        for found in watch(
+            root,
+            watch_filter=None,
+            step=STEP_MS,
+            debounce=SHARE_MS,
+            rust_timeout=TIMEOUT_MS,
+            yield_on_timeout=True,
+            stop_event=self._done,
+            raise_interrupt=False,
+            ignore_permission_denied=True,
+        ):
+            self._pass_on(path for _, path in found)
+            if not begun:
+                begun = True
+                self._watching.set()
+                self._look_now.set()  # at what came while nobody watched
+            if not root.is_dir() or root.stat().st_ino != identity:
+                return
+
+    def _pass_on(self, paths: Iterable[str]) -> None:
+        folders, keys = list[str](), list[str]()
+        for path in paths:
+            if (key := self._raw.key_of(path)) is None:
+                continue
+            (folders if Path(path).is_dir() else keys).append(key)
+        for folder in folders:
+            keys += [version.key for version in self._raw.below(folder)]
+        if keys:
+            self._hear(keys)
+        if folders:
+            again = threading.Timer(AGAIN_SECONDS, self._look_into, (folders,))
+            again.daemon = True
+            again.start()
+
+    def _look_into(self, folders: list[str]) -> None:
+        self._hear([version.key for folder in folders for version in self._raw.below(folder)])
