@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,15 +63,31 @@ def forget(lake: Path) -> None:
         path.unlink()
 
 
+def events(lake: Path) -> list[dict[str, Any]]:
+    """What the log holds."""
+    lines = (lake / ".penstock" / "logs" / "penstock.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def damage(file: Path) -> None:
+    """Change the last byte of a file."""
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+
+
+def assert_whole(lake: Path, before: dict[str, Any]) -> None:
+    """Everything is as it was, nothing is found, and nothing is read twice."""
+    assert contents(lake) == before
+    assert findings(lake) == []
+    assert run(lake) == 0, "nothing is read twice"
+
+
 def test_a_lost_store_comes_back_whole(lake: Path) -> None:
     """With the log, everything is as it was: rows, quarantine, accounts, runs; and nothing is left to do."""
     before, runs = contents(lake), history(lake)
     forget(lake)
     assert "finished" in mend(lake)
-    assert contents(lake) == before
     assert history(lake) == runs
-    assert findings(lake) == []
-    assert run(lake) == 0, "nothing is read twice"
+    assert_whole(lake, before)
     assert mend(lake) == [], "a second repair changes nothing"
 
 
@@ -105,9 +122,7 @@ def test_a_damaged_store_is_moved_aside_and_what_can_be_read_is_kept(lake: Path)
     assert any("state store" in found for found in findings(lake))
     assert mend(lake)[:2] == ["state", "state"]
     assert list((lake / ".penstock" / "damaged").glob("*/state.db")), "the damaged store is kept"
-    assert contents(lake) == before
-    assert run(lake) == 0
-    assert findings(lake) == []
+    assert_whole(lake, before)
 
 
 def test_an_older_copy_of_the_store_is_brought_up_to_date(lake: Path, tmp_path: Path) -> None:
@@ -123,9 +138,7 @@ def test_an_older_copy_of_the_store_is_brought_up_to_date(lake: Path, tmp_path: 
     (lake / ".penstock" / "logs" / "penstock.jsonl").write_bytes(logs)
     assert findings(lake)
     assert "finished" in mend(lake)
-    assert contents(lake) == before
-    assert run(lake) == 0
-    assert findings(lake) == []
+    assert_whole(lake, before)
 
 
 def test_older_tables_get_back_what_they_lack(lake: Path, tmp_path: Path) -> None:
@@ -150,7 +163,7 @@ def test_a_data_file_is_written_anew_from_its_raw_file(lake: Path, tmp_path: Pat
     if harm == "missing":
         victim.unlink()
     else:
-        victim.write_bytes(victim.read_bytes()[:-1] + b"x")
+        damage(victim)
     with pytest.raises(IntegrityError, match="penstock repair"), penstock.open(lake) as opened:
         opened.query("SELECT * FROM events")
     assert any(str(victim) in found for found in findings(lake))
@@ -164,7 +177,7 @@ def test_a_data_file_is_written_anew_from_its_raw_file(lake: Path, tmp_path: Pat
 def test_a_data_file_without_its_raw_file_is_said_plainly(lake: Path) -> None:
     """Nothing is made up: what cannot be mended is left, refused by queries, and named."""
     victim = next(path for path in data_files(lake))
-    victim.write_bytes(victim.read_bytes()[:-1] + b"x")
+    damage(victim)
     for path in (lake / "raw").glob("events*.csv"):
         path.unlink()
     with penstock.open(lake) as opened:
@@ -211,8 +224,7 @@ def test_lost_and_damaged_seals_are_made_anew(lake: Path) -> None:
     before, seals = answers(lake, with_state=True), lake / "processed" / "seals.db"
     seals.unlink()
     assert answers(lake, with_state=True) == before
-    log = [json.loads(line) for line in (lake / ".penstock" / "logs" / "penstock.jsonl").read_text().splitlines()]
-    assert any(event["event"] == "sealed" for event in log), "sealing without a witness is said"
+    assert any(event["event"] == "sealed" for event in events(lake)), "sealing without a witness is said"
     seals.write_bytes(b"SQLite format 3\0" + os.urandom(8192))
     with pytest.raises(IntegrityError, match="seals are damaged"):
         answers(lake, with_state=True)
@@ -225,6 +237,5 @@ def test_what_is_done_stands_in_the_log(lake: Path) -> None:
     forget(lake)
     with penstock.open(lake) as opened:
         deeds = opened.repair().deeds
-    lines = (lake / ".penstock" / "logs" / "penstock.jsonl").read_text().splitlines()
-    logged = [event["what"] for event in map(json.loads, lines) if event["event"] == "repaired"]
+    logged = [event["what"] for event in events(lake) if event["event"] == "repaired"]
     assert logged == [deed.what for deed in deeds]

@@ -31,25 +31,31 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["penstock.lake", "penstock.arrivals", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow"])
 
 
-def make_lake(folder: Path) -> Path:
+def make_lake(folder: Path, declaration: str = DECLARATION) -> Path:
     """Make a lake without files."""
     (folder / "raw" / "codes").mkdir(parents=True)
-    (folder / "lake.yaml").write_text(DECLARATION)
+    (folder / "lake.yaml").write_text(declaration, encoding="utf-8")
     return folder
 
 
-def drop(lake: Path, key: str, seed: int, rows: int = 40) -> None:
+def land(lake: Path, key: str, content: bytes) -> None:
     """Let a file land the way careful writers do: written aside, then renamed."""
+    target = lake / "raw" / key
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(target)
+
+
+def drop(lake: Path, key: str, seed: int, rows: int = 40) -> None:
+    """Let a file of random rows land, some of which are dropped or set aside."""
     chance = random.Random(seed)
     lines = ["id,name,amount,at"]
     for at in range(rows):
         name = chance.choice(["Zoë", "", "O'Hara", '"a, b"', "x"])
         date = chance.choice(["2024-01-05", "2024-02-30", "2023-12-31"])
         lines.append(f"{seed * 1000 + at},{name},{chance.randint(0, 99)},{date}")
-    target = lake / "raw" / key
-    temporary = target.with_name(f".{target.name}.tmp")
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    temporary.replace(target)
+    land(lake, key, ("\n".join(lines) + "\n").encode())
 
 
 def contents(lake: Path) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from tests.road import lakes
+
 DECLARATION = """
 lake: storm
 retry: {attempts: 1000}  # who is killed again and again is not to blame
@@ -42,19 +44,13 @@ class Delivery:
     kind: str
 
     def land(self, lake: Path) -> None:
-        """Land as careful writers do: written aside, then renamed."""
-        target = lake / "raw" / self.key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.tmp")
-        temporary.write_bytes(self.content)
-        temporary.replace(target)
+        """Land in a lake."""
+        lakes.land(lake, self.key, self.content)
 
 
 def make_lake(folder: Path) -> Path:
     """Make a lake without files."""
-    (folder / "raw").mkdir(parents=True)
-    (folder / "lake.yaml").write_text(DECLARATION, encoding="utf-8")
-    return folder
+    return lakes.make_lake(folder, DECLARATION)
 
 
 def deliveries(chance: random.Random, files: int) -> list[Delivery]:
