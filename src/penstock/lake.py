@@ -152,6 +152,8 @@ class Lake(Opened):
         )
         if claimed is not None:  # a single run has to end
             worker.wait_for_room(self.room)
+        else:
+            worker.leave_rest_to(lambda: any(process.kind == "up" for process in self.processes()))
         self._closing.append(worker)
         return worker
 

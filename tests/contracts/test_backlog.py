@@ -87,3 +87,14 @@ def test_a_table_has_rows_once_a_file_gave_some(store: State) -> None:
     record(store, "b", "two")
     store.arrivals.finish(claim_one(store), "run", Accounting(rows_in=1, rows_out=1), None)
     assert store.backlog.has_rows(T)
+
+
+def test_the_last_arrival_is_known(store: State) -> None:
+    """The sequence of what was recorded last, of any table and whatever became of it."""
+    assert store.backlog.last() == 0
+    record(store, "a", "one")
+    record(store, "b", "two", OTHER)
+    (b,) = store.arrivals.claim(OTHER, 1)
+    assert store.backlog.last() == b.sequence
+    store.arrivals.bury(b, "why", "plan", "run")
+    assert store.backlog.last() == b.sequence

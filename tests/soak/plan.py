@@ -100,11 +100,11 @@ def make_plan(seed: int, seconds: float, rate: float) -> Plan:
 
 
 def _deeds(chance: random.Random, seconds: float) -> Iterator[Moment]:
-    """Kills, outages, and what people do; in the first quarter both processes are killed, later only the first one."""
+    """Kills, outages, and what people do; in the first fifth both processes are killed, later only the first one."""
     beat = max(min(seconds / 8, 30.0), 6.0)
     for at in _times(chance, seconds, beat, spread=0.6):
         yield Moment(at, "kill first" if chance.random() < 0.8 else "stop first")
-    for at in _times(chance, seconds / 4, beat, spread=0.5):
+    for at in _times(chance, seconds / 5, beat, spread=0.5):
         yield Moment(at, "kill steady")
     for at in _times(chance, seconds - 2 * beat, 4 * beat, spread=0.5):
         yield Moment(at, "start second")

@@ -257,7 +257,7 @@ class World:
         self._aside(lambda: self.command(*arguments))
 
     def _run(self) -> None:
-        """Run the lake once, beside those who are up; where files come faster than they are done, it is asked to end."""
+        """Run the lake once, beside those who are up; where files come without end, it is asked to end."""
         done = subprocess.Popen([PENSTOCK, "-C", self.lake, "run", "--quiet"], stdout=subprocess.DEVNULL)
         try:
             code = done.wait(RUN_SECONDS)

@@ -81,10 +81,15 @@ class Worker:
         self._gatherer = Gatherer(shop, state, catalog, signals, self._failing, finisher, claimed)
         self._stopping = threading.Event()
         self._resting: dict[TableName, float] = {}
+        self._relieved: Callable[[], bool] = lambda: False
 
     def wait_for_room(self, room: Room) -> None:
         """Let files wait, with nothing counted against them, that meet a full disk; whoever asks resumes the work."""
         self._failing.room = room
+
+    def leave_rest_to(self, others: Callable[[], bool]) -> None:
+        """Let `drain` end with what was recorded when it began, where `others` says that somebody goes on after it."""
+        self._relieved = others
 
     def close(self) -> None:
         """Let go of the engine's memory and temporary files."""
@@ -96,15 +101,18 @@ class Worker:
         self._gatherer.stop()
 
     def drain(self, tables: Mapping[TableName, Table]) -> Summary:
-        """Process everything that waits, also what other workers hold until they finish or die."""
-        summary = Summary()
+        """Process everything that waits, also what other workers hold until they finish or die.
+
+        While files land without end there is always more; see `leave_rest_to`.
+        """
+        summary, last = Summary(), self._state.backlog.last()
         heart = Heartbeat(self._state)
         heart.start()
         try:
             turns = self.start(tables, summary)
             while turns and not self._stopping.is_set():
                 worked, due = self._round(turns, summary, patient=True)
-                if not worked and due is None:
+                if (not worked and due is None) or self._is_relieved(turns, last):
                     break
                 if not worked and due is not None:
                     self._clock.sleep(min(max(due - self._clock.now(), 0.0), POLL_SECONDS))
@@ -113,6 +121,11 @@ class Worker:
         finally:
             heart.stop()
         return summary
+
+    def _is_relieved(self, tables: Mapping[TableName, Table], last: int) -> bool:
+        """Whether everything up to the arrival `last` is done, and somebody else goes on with the others."""
+        ahead = any(self._state.backlog.is_ahead(name, last + 1) for name in tables)
+        return not ahead and self._relieved()
 
     def start(
         self, tables: Mapping[TableName, Table], summary: Summary, *, patient: bool = True

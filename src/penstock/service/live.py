@@ -71,6 +71,7 @@ class Live:
         self._workers: list[Worker] = []
         self._busy: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
+        self._warm = threading.Event()
         self._stopping = threading.Event()
         self._ended = threading.Event()
         settle = seconds_of(lake.declaration.intake.settle)
@@ -98,19 +99,33 @@ class Live:
         for name, table in self._tables.items():
             revive(lake.state, name, table, lake.folder)
         self._workers[0].start(self._tables, Summary(), patient=False)
-        self._threads.start("warm", load_library)
+        self._threads.start("warm", self._warm_up)
         self._threads.start("watcher", self.watcher.run)
         self._threads.start("recorder", self.recorder.run)
         self._threads.start("look", self.watcher.look)
         self._threads.start("bell", self._bell.run)
         for number, worker in enumerate(self._workers, start=1):
-            self._threads.start(f"worker-{number}", self._working(worker))
+            self._threads.start(f"worker-{number}", self._once_warm(self._working(worker)))
         self._minders = [Minder(self._upkeep, lake.clock, lake.signals, UPKEEP_SECONDS)]
         self._minders += [Minder(one, lake.clock, lake.signals) for one in self.attendants]
         for minder in self._minders:
-            self._threads.start(minder.attendant.name, minder.run)
+            self._threads.start(minder.attendant.name, self._once_warm(minder.run))
         threading.Thread(target=self._end, name="penstock-end", daemon=True).start()
         self.watcher.wait_until_watching()
+
+    def _warm_up(self) -> None:
+        """Load what everybody needs, in one thread: packages that name each other fail when two load them at once."""
+        try:
+            load_library()
+        finally:
+            self._warm.set()
+
+    def _once_warm(self, work: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            self._warm.wait()
+            work()
+
+        return run
 
     def _listen(self) -> None:
         signals = self.lake.signals

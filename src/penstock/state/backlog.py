@@ -42,5 +42,8 @@ class Backlog(Protocol):
     def is_ahead(self, table: TableName, sequence: int) -> bool:
         """Whether arrivals recorded before `sequence` can be claimed now, or are worked on."""
 
+    def last(self) -> int:
+        """Sequence of the arrival that was recorded last; 0 when there is none."""
+
     def has_rows(self, table: TableName) -> bool:
         """Whether any finished arrival gave rows."""

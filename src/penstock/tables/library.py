@@ -7,6 +7,7 @@ the one that was read or written last need not be read again.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,17 +23,24 @@ LISTS = 32
 """How many manifest lists are remembered."""
 
 
+LOADING = threading.RLock()
+"""Held while the library is loaded: its packages name each other, and fail when two threads load them at once."""
+
+
 def open_sql_catalog(name: str, **properties: str) -> SqlCatalog:
     """Open the library's SQL catalog."""
-    return _catalog_class()(name, **properties)
+    with LOADING:
+        kind = _catalog_class()
+    return kind(name, **properties)
 
 
 def load_library() -> None:
     """Load what the first commit would have to wait for."""
-    import pyiceberg.io.pyarrow
-    import pyiceberg.table.update.snapshot  # noqa: F401 - what matters is that they are loaded
+    with LOADING:
+        import pyiceberg.io.pyarrow
+        import pyiceberg.table.update.snapshot  # noqa: F401 - what matters is that they are loaded
 
-    _catalog_class()
+        _catalog_class()
 
 
 @cache

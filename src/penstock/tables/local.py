@@ -27,7 +27,7 @@ from penstock.storage.seals import is_damage
 from penstock.tables.catalog import Change, Evolution
 from penstock.tables.conserved import assert_conserved, assert_footer
 from penstock.tables.evolve import HISTORY, with_history
-from penstock.tables.library import merging_overwrite, open_sql_catalog
+from penstock.tables.library import LOADING, merging_overwrite, open_sql_catalog
 from penstock.tables.outside import SCHEMA, displaced_now, foreign_changes, own_summary, remembered
 from penstock.tables.partition import change_spec, iceberg_spec, planned_spec, specs_of
 from penstock.tables.placing import partitioned
@@ -337,7 +337,8 @@ class LocalCatalog:
 
     def _catalog(self) -> SqlCatalog:
         if self._opened is None:
-            from sqlalchemy.dialects import registry
+            with LOADING:
+                from sqlalchemy.dialects import registry
 
             make_folder(self._folder)
             registry.register(DIALECT, "penstock.tables.dialect", "CatalogDialect")

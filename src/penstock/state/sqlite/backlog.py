@@ -85,6 +85,11 @@ class Backlog:
         )
         return bool(rows)
 
+    def last(self) -> int:
+        """Sequence of the arrival that was recorded last."""
+        ((found,),) = self._database.rows("SELECT coalesce(max(sequence), 0) FROM arrivals")
+        return int(found)
+
     def has_rows(self, table: TableName) -> bool:
         """Whether any finished arrival gave rows."""
         rows = self._database.rows(
