@@ -78,6 +78,7 @@ class Recorder:
         self._reading: set[str] = set()
         self._unclaimed: set[str] = set()
         self._stopping = False
+        self._trouble = ""
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="penstock-reader")
 
     def hear(self, keys: Iterable[str], *, urgent: bool = True) -> None:
@@ -142,11 +143,18 @@ class Recorder:
         try:
             settled += self._settled(due)
             self._record(settled)
-        except Exception as error:
-            log.warning("files could not be recorded; they are tried again", exc_info=error)
-            self._signals.announce("unrecorded", files=len(due), reason=str(error), error=error)
+            self._trouble = ""
+        except Exception as error:  # noqa: BLE001 - whatever it is, the files are looked at again
+            self._tell(error, len(due))
             for key in [*due, *(file.key for file, _ in settled)]:
                 self._look_soon(key, TROUBLE_SECONDS)
+
+    def _tell(self, error: Exception, files: int) -> None:
+        """Say why files could not be recorded, once for each reason in a row; they are tried again all the time."""
+        if str(error) != self._trouble:
+            log.warning("files could not be recorded; they are tried again", exc_info=error)
+            self._signals.announce("unrecorded", files=files, reason=str(error), error=error)
+        self._trouble = str(error)
 
     def _look_soon(self, key: str, pause: float = 0.0) -> None:
         now = time.monotonic()

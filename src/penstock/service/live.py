@@ -69,7 +69,7 @@ class Live:
         self._threads = Threads(self._failed)
         self._minders: list[Minder] = []
         self._workers: list[Worker] = []
-        self._busy: dict[tuple[str, str], float] = {}
+        self._busy: dict[tuple[str, str], tuple[float, int]] = {}
         self._lock = threading.Lock()
         self._warm = threading.Event()
         self._stopping = threading.Event()
@@ -185,7 +185,7 @@ class Live:
     def busy(self) -> list[tuple[str, str, float]]:
         """Files at hand: their tables, names, and since when."""
         with self._lock:
-            return [(table, file, since) for (table, file), since in self._busy.items()]
+            return [(table, file, since) for (table, file), (since, _) in self._busy.items()]
 
     @property
     def troubles(self) -> dict[str, str]:
@@ -203,6 +203,7 @@ class Live:
                     continue
                 step = worker.advance(self._tables)
                 self._add(step.summary)
+                self._put_down()
                 if step.worked:
                     self._news.tell()
                 else:
@@ -260,11 +261,17 @@ class Live:
 
     def _note_started(self, event: Mapping[str, Any]) -> None:
         with self._lock:
-            self._busy[event["table"], event["file"]] = self.lake.clock.now()
+            self._busy[event["table"], event["file"]] = self.lake.clock.now(), threading.get_ident()
 
     def _note_ended(self, event: Mapping[str, Any]) -> None:
         with self._lock:
             self._busy.pop((event["table"], event["file"]), None)
+
+    def _put_down(self) -> None:
+        """A worker that looks for more has nothing at hand, also where nobody said how it ended."""
+        with self._lock:
+            own = threading.get_ident()
+            self._busy = {file: held for file, held in self._busy.items() if held[1] != own}
 
     def _failed(self, name: str, error: BaseException) -> None:
         """A part ended with an error: without it, the lake only seems to be alive."""
