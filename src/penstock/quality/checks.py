@@ -16,7 +16,8 @@ from penstock.declaration.checks import Check, Fresh, OnBreach, Statement, When,
 from penstock.engines import Rule, Written
 from penstock.errors import BadFileError, CheckHaltedError
 from penstock.naming import TableName, did_you_mean, identifier, literal
-from penstock.state.store import CheckOutcome, Column
+from penstock.state.checks import CheckOutcome
+from penstock.state.store import Column
 from penstock.tables.others import Others, Relation
 
 Ask = Callable[[str], list[tuple[Any, ...]]]

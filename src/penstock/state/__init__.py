@@ -1,6 +1,7 @@
 """The state store: arrivals, leases, runs and the cache of table heads. The tables stay the truth."""
 
 from penstock.state.backlog import Backlog, Due
+from penstock.state.checks import CheckOutcome, Checks
 from penstock.state.events import Event, EventName, Events
 from penstock.state.files import DataFile, Member
 from penstock.state.messages import Message, Messages, MessageState, Tally
@@ -10,8 +11,6 @@ from penstock.state.store import (
     Accounting,
     Arrival,
     Arrivals,
-    CheckOutcome,
-    Checks,
     Head,
     Heads,
     Lease,

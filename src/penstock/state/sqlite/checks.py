@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from penstock.naming import TableName
+from penstock.state.checks import CheckOutcome
 from penstock.state.sqlite.database import Database
-from penstock.state.store import CheckOutcome
 
 _COLUMNS = 'run, file, name, "table", kind, on_breach, "when", rows, breaches, at, reason'
 
