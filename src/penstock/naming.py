@@ -13,7 +13,23 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Literal
 
+EventName = Literal[
+    "arrived",
+    "committed",
+    "failed",
+    "dead",
+    "breached",
+    "recovered",
+    "replayed",
+    "discarded",
+    "scheduled",
+    "workflow",
+    "alarm",
+    "ok",
+]
+"""What is told of a lake; see the page on events."""
 DEFAULT_LAYER = "main"
 TABLE_NAME = re.compile(r"^(?:[a-z][a-z0-9_]*\.)?[a-z][a-z0-9_]*$")
 _DATA_FILE = re.compile(

@@ -13,24 +13,10 @@ from penstock.declaration.parse import Document, Path
 from penstock.declaration.strict import Strict
 from penstock.declaration.upkeep import Duration
 from penstock.errors import Problem
-from penstock.naming import TABLE_NAME, TableName, did_you_mean
+from penstock.naming import TABLE_NAME, EventName, TableName, did_you_mean
 from penstock.redaction import register_address
 
-EventOrAll = Literal[
-    "arrived",
-    "committed",
-    "failed",
-    "dead",
-    "breached",
-    "recovered",
-    "replayed",
-    "discarded",
-    "scheduled",
-    "workflow",
-    "alarm",
-    "ok",
-    "*",
-]
+EventOrAll = Literal[EventName, "*"]
 ROLE_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*:")
 PLAIN_MAIL = re.compile(r"^mailto:(?!//)(?P<address>[^\s,;<>@/?]+@[^\s,;<>@/?]+)$")

@@ -1,8 +1,9 @@
 """The state store: arrivals, leases, runs and the cache of table heads. The tables stay the truth."""
 
+from penstock.naming import EventName
 from penstock.state.backlog import Backlog, Due
 from penstock.state.checks import CheckOutcome, Checks
-from penstock.state.events import Event, EventName, Events
+from penstock.state.events import Event, Events
 from penstock.state.files import DataFile, Member
 from penstock.state.messages import Message, Messages, MessageState, Tally
 from penstock.state.specs import Spec

@@ -8,24 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from penstock.naming import TableName
-
-EventName = Literal[
-    "arrived",
-    "committed",
-    "failed",
-    "dead",
-    "breached",
-    "recovered",
-    "replayed",
-    "discarded",
-    "scheduled",
-    "workflow",
-    "alarm",
-    "ok",
-]
+from penstock.naming import EventName, TableName
 
 
 @dataclass(frozen=True)

@@ -65,11 +65,12 @@ def dumped(process: Process) -> str:
 def at_work(folder: Path) -> list[Process]:
     """Every process that works on the lake whose state is kept in `folder`, the oldest first."""
     files = (folder / FOLDER).glob("*-*") if (folder / FOLDER).is_dir() else ()
-    found = [_read(file) for file in files if _is_alive(file)]
+    found = [_read(file) for file in files if is_alive(file)]
     return sorted(found, key=lambda process: (process.since, process.pid))
 
 
-def _is_alive(file: Path) -> bool:
+def is_alive(file: Path) -> bool:
+    """Whether the process whose file this is holds its lock on it."""
     try:
         with file.open("r") as opened:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -7,7 +7,6 @@ files are there, and what dead workers left is removed. Doing it twice changes n
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +21,7 @@ from penstock.errors import DamagedStateError, PenstockError, StateError
 from penstock.naming import TableName
 from penstock.signals import Signals
 from penstock.state import Accounting, Heads, Run, SqliteState
+from penstock.state.processes import is_alive
 from penstock.storage import LocalZone, Seals
 from penstock.storage.seals import mark_of
 from penstock.tables import LocalCatalog
@@ -96,7 +96,7 @@ class Repairer:
 
     def _assert_alone(self) -> None:
         """Refuse to work while others do; whoever is dead has let go of its lock."""
-        running = [path.name for path in self._workers() if _is_locked(path)]
+        running = [path.name for path in self._workers() if is_alive(path)]
         if running:
             count = len(running)
             raise StateError(
@@ -229,7 +229,7 @@ class Repairer:
 
     def _clear(self) -> None:
         """Remove what dead workers left."""
-        if dead := [path for path in self._workers() if not _is_locked(path)]:
+        if dead := [path for path in self._workers() if not is_alive(path)]:
             what = f"traces of {len(dead)} dead workers removed"
             self.done.do("workers", self._place.folder / "workers", what, partial(_remove, dead))
         for name in ("scratch", "spill"):
@@ -245,18 +245,6 @@ def _remove(paths: Iterable[Path]) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-
-
-def _is_locked(path: Path) -> bool:
-    """Whether the worker whose file this is lives."""
-    try:
-        with path.open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _pids(workers: Iterable[str]) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any
 from penstock import faults
 from penstock.clock import Clock
 from penstock.errors import DamagedStateError, StateError
-from penstock.state.processes import at_work
+from penstock.state.processes import FOLDER, at_work, is_alive
 from penstock.state.sqlite import sums
 from penstock.state.sqlite.health import Health, faults_of
 from penstock.storage.write_ahead import write_ahead
@@ -252,7 +252,7 @@ class Database:
         with self._lock:
             if self._worker is None:
                 name = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
-                folder = self._folder / "workers"
+                folder = self._folder / FOLDER
                 faults.reach("state.worker")
                 folder.mkdir(exist_ok=True)
                 with ExitStack() as undo:
@@ -275,14 +275,7 @@ class Database:
         """Whether a worker's process has ended."""
         if worker == self._worker:
             return False
-        try:
-            with (self._folder / "workers" / worker).open("r") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return True
-        except BlockingIOError:
-            return False
-        return True
+        return not is_alive(self._folder / FOLDER / worker)
 
     def close(self) -> None:
         """Give back what this worker holds; closing twice does no harm."""
@@ -314,5 +307,5 @@ class Database:
         if self._worker_file is not None:
             with self._worker_file, suppress(OSError):
                 faults.reach("state.worker")
-                (self._folder / "workers" / str(self._worker)).unlink(missing_ok=True)
+                (self._folder / FOLDER / str(self._worker)).unlink(missing_ok=True)
             self._worker_file = None

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from penstock.naming import TableName
-from penstock.state.events import Event, EventName
+from penstock.naming import EventName, TableName
+from penstock.state.events import Event
 from penstock.state.sqlite.database import Database, Told
 
 
