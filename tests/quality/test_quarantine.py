@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import penstock
 from penstock.declaration import Step
 from penstock.engines import DuckDBEngine, Source, Work
 from penstock.formats import Dialect
@@ -26,6 +27,7 @@ from penstock.state import Accounting
 from penstock.state.store import Column
 from penstock.steps import SourceColumn, compile_steps
 from penstock.storage import LocalZone
+from tests.road.lakes import drop, make_lake
 
 T = TableName.parse("layer.t")
 STEPS: list[dict[str, Any]] = [
@@ -206,3 +208,23 @@ def test_many_rows_are_written_in_parts(tmp_path: Path) -> None:
     table = pq.read_table(zone.location(quarantine_key(T, "stem-attempt")))
     assert table["line"].to_pylist() == list(range(6_001))
     assert len(set(table["id"].to_pylist())) == 6_001
+
+
+@pytest.mark.parametrize(("files", "rows"), [(12, 60), (1, 60_000)], ids=["many small files", "a large file"])
+def test_a_row_is_called_the_same_whenever_it_is_set_aside(tmp_path: Path, files: int, rows: int) -> None:
+    """What a row of quarantine is called depends on its place in its file, not on the threads that found it."""
+    called = []
+    for name in ("one", "two"):
+        lake = make_lake(tmp_path / name)
+        drop(lake, "events-first.csv", 99, 10)
+        for at in range(files):
+            drop(lake, f"events{at}.csv", at, rows)
+        with penstock.open(lake) as opened:
+            opened.run()
+            called.append(opened.query("SELECT id, line FROM penstock.quarantine ORDER BY ALL").fetchall())
+    assert len(called[0]) > files * rows / 5
+    assert called[0] == called[1]
+    places = [(row.rpartition("-")[0], int(row.rpartition("-")[2]), line) for row, line in called[0]]
+    places.sort()
+    in_file = [(stem, line) for stem, _, line in places]
+    assert in_file == sorted(in_file)

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -96,7 +96,7 @@ def _malformed(rejected: tuple[Rejected, ...], delivered: Delivered) -> Iterator
 
 def _set_aside(engine: Engine, work: Work, asked: list[int], written: Written, delivered: Delivered) -> Iterator[Row]:
     if work.source.typed:
-        rows = engine.set_aside(work, asked) if written.noted is None else iter(written.noted)
+        rows = engine.set_aside(work, asked) if written.noted is None else iter(sorted(written.noted, key=_order))
         yield from _placed(rows, work, delivered)
         return
     with _opened(delivered) as file:
@@ -134,9 +134,18 @@ def _by_rule(
     if written.noted is not None:
         told = [row for row in written.noted if row.line is not None]
         placed = _searched([row for row in written.noted if row.line is None], work, delivered)
-        if placed is not None:
-            return chain(placed, ((row, None) for row in told))
+        if placed is not None:  # threads note rows in any order; what a row is called must not depend on it
+            return iter(sorted([*placed, *((row, None) for row in told)], key=_file_order))
     return _counted(engine.set_aside(work, asked), work, written.rejected)
+
+
+def _order(row: SetAside) -> tuple[int, int, int, int, str]:
+    return row.line or 0, row.offset or 0, row.ordinal or 0, row.rule, row.made or ""
+
+
+def _file_order(placed: tuple[SetAside, Located | None]) -> tuple[int, int, str]:
+    row, found = placed
+    return (row.offset or 0) if found is None else found.offset, row.rule, row.made or ""
 
 
 def _searched(
