@@ -98,6 +98,18 @@ def _commits(measured: Measured) -> str:
     return f"the 1,000th commit takes {_times(ratio)} times as long as the 10th (goal: 2)"
 
 
+def _live(measured: Measured) -> str:
+    names = [row["name"] for row in measured["live"]["tables"][0]["rows"]]
+    every, first, last, burst = (_row(measured, "live", name) for name in names)
+    flat = _times((last["median ms"] or 0.0) / (first["median ms"] or 1.0))
+    return (
+        f"from drop to query {_times(every['median ms'], 0)} ms in the median (goal: 100), 95 % within "
+        f"{_times(every['95th percentile ms'], 0)} ms (goal: 250); {names[2]} of {names[0].removeprefix('all ')} take "
+        f"{flat} times as long as {names[1]} (goal: 1.5); {names[3]}: {_times(burst['files a second'], 0)} files/s "
+        "(goal: 300)"
+    )
+
+
 def _queries(measured: Measured) -> str:
     table = measured["query"]["tables"][0]
     ratios = {row["name"]: _row(measured, "query", row["name"])["ratio"] for row in table["rows"]}
@@ -147,6 +159,37 @@ PROMISES = (
         "Commits land while their answer is thrown away, at random.",
         ("tests/storms/test_lost_answers.py",),
         "make storm",
+    ),
+    Promise(
+        "soak",
+        "**Always on.** A lake that is up stays right, whatever happens to it, and does not grow.",
+        "Twenty minutes of files, new versions, bad files, kills and mail outages by chance; tables, dead letters, "
+        "accounts, alarms and messages are then compared with what `raw/` says, memory with what it was.",
+        ("tests/soak",),
+        "make soak",
+    ),
+    Promise(
+        "fenced",
+        "**Who comes back late writes nothing.** A process that slept through the end of its lease is shut out.",
+        "Processes are frozen at many places of their work, others take over, and they are woken again. Events come "
+        "one to ten times, shuffled, late and between kills: the same rows.",
+        ("tests/queue",),
+        "make storm",
+    ),
+    Promise(
+        "told",
+        "**People are told.** What is to be told is told at least once, secrets never; a thousand failures are one mail.",
+        "Real servers for mail and webhooks refuse, hang, drop and vanish; processes are killed between planning and "
+        "delivery; a secret is looked for in everything that is written.",
+        ("tests/notices", "tests/alarms"),
+        "make test",
+    ),
+    Promise(
+        "schedules",
+        "**Every schedule fires once.** Whatever clocks do, and however many processes watch.",
+        "Schedules are compared with a walk through every minute in nine time zones; processes race and are killed.",
+        ("tests/workflow",),
+        "make test",
     ),
     Promise(
         "forgetting",
@@ -236,6 +279,14 @@ PROMISES = (
     ),
     Promise(
         "small", "**Small files.**", "1,000 files of 10 KB in one run.", ("benchmarks/small.py",), "make bench", _small
+    ),
+    Promise(
+        "live",
+        "**At once.** While `penstock up` runs, a file that lands is there a moment later, however many came before.",
+        "5,000 files of 10 KB land one by one, then 1,000 at once, while another process looks for their rows.",
+        ("benchmarks/live.py",),
+        "make bench",
+        _live,
     ),
     Promise(
         "commits",
