@@ -178,7 +178,7 @@ PROMISES = (
     ),
     Promise(
         "told",
-        "**People are told.** What is to be told is told at least once, secrets never; a thousand failures are one mail.",
+        "**People are told.** What happened is told at least once, secrets never; a thousand failures are one mail.",
         "Real servers for mail and webhooks refuse, hang, drop and vanish; processes are killed between planning and "
         "delivery; a secret is looked for in everything that is written.",
         ("tests/notices", "tests/alarms"),
