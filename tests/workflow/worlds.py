@@ -13,10 +13,9 @@ from penstock.clock import HeldClock
 from penstock.declaration import loads
 from penstock.declaration.workflows import ACTIONS
 from penstock.lake import Lake
-from penstock.naming import TableName
+from penstock.naming import EventName, TableName
 from penstock.signals import Signals
 from penstock.state import SqliteState, WorkflowRun
-from penstock.state.events import EventName
 from penstock.workflow import Workflows
 from penstock.workflow.step import Attempt, Outcome
 
