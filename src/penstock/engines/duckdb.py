@@ -84,6 +84,7 @@ class DuckDBEngine:
         self._connection.execute(f"CALL enable_logging(level='{NOTE_LEVEL}', storage='memory')")
         self._connection.execute("SET enable_progress_bar=false")  # it would write over the output of the one who asks
         self._connection.execute("SET TimeZone='UTC'")  # what rows come out must not depend on the machine
+        self._connection.execute("SET enable_external_file_cache=false")  # each file is read once; memory stays small
         self._connection.execute("SET ieee_floating_point_ops=false")  # dividing by zero gives null, not infinity
 
     def describe(self, source: Source, select: str) -> list[tuple[str, str]]:
