@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from penstock.errors import DeclarationError, Problem, TableNotFoundError
+from penstock.errors import DeclarationError, Problem, StepFailedError, TableNotFoundError
 from penstock.naming import TableName, did_you_mean
 from penstock.opened import STATE_FOLDER, Opened
 from penstock.state import NoHeads
+from penstock.state.events import forget_old
 from penstock.storage import LocalZone, Seals
 from penstock.tables import LocalCatalog
 
@@ -60,9 +62,10 @@ class Lake(Opened):
         return self._alarms
 
     def round_off(self) -> None:
-        """Look at the alarms, and tell people what happened, as a process does that ends without having been up."""
+        """Look at the alarms, tell people what happened, and forget old events, as a process does that was not up."""
         self.alarms().attend()
         self.notifier().finish()
+        forget_old(self.state.events, self.clock.now())
 
     @cached_property
     def _alarms(self) -> Alarms:
@@ -102,7 +105,7 @@ class Lake(Opened):
         made = workflows_of(
             self.declaration,
             self.folder,
-            lambda: _Hands(Lake(self.folder, self.clock)),
+            lambda: _Hands(Lake(self.folder, self.clock, self.text)),
             state=self.state,
             clock=self.clock,
             signals=self.signals,
@@ -211,7 +214,7 @@ class Lake(Opened):
 
     def _spill(self) -> Path:
         """A folder of its own for each engine, named after this process."""
-        return self.folder / STATE_FOLDER / "spill" / f"{os.getpid()}-{len(self._closing)}"
+        return self.folder / STATE_FOLDER / "spill" / f"{os.getpid()}-{secrets.token_hex(4)}"
 
     def assert_columns(self, tables: Iterable[TableName]) -> None:
         """Make sure, before anything runs, that the columns which steps and checks name can be there.
@@ -228,6 +231,23 @@ class Lake(Opened):
             text = next(text for text in self.declaration.tables if TableName.parse(text) == name)
             found += previewer.problems_for(self._examined, text, waiting)
         self._assert_sound(found)
+
+    def problems_with(self, text: bytes) -> list[Problem]:
+        """What keeps the lake from going on as `text` declares it, as far as it is known before anything runs."""
+        from penstock.declaration import decoded, examine
+        from penstock.notices import problems_of as problems_of_notices
+        from penstock.steps import problems_of
+
+        try:
+            examined = examine(decoded(text))
+        except DeclarationError as error:
+            return error.problems
+        found = {*examined.problems, *problems_of(examined.document, examined.text)}
+        found |= set(problems_of_notices(examined.document, examined.declaration, self.folder))
+        previewer = preview_columns(self.folder, examined)
+        for name in examined.tables if not found else ():
+            found |= set(previewer.problems_for(examined, name, self.state.backlog.keys(TableName.parse(name))))
+        return sorted(found)
 
     def verify(self, tables: Iterable[str] = (), *, quick: bool = False, raw: bool = False) -> Report:
         """Check everything that can be checked, and change nothing.
@@ -373,10 +393,14 @@ class _Hands:
         lake.discover()
         lake.assert_columns(names)
         worker = lake.worker(share=2)  # the files that land meanwhile have the other half
+        worker.wait_for_room(lake.room)
+        lake.room.listen(worker.stop)
         began(worker)
         for name in names if again else ():
             worker.reprocess(name)
         summary = worker.drain({name: lake.declared[name] for name in names})
+        if lake.room.met is not None:
+            raise StepFailedError(lake.room.met, hint="the files wait; they are processed once there is room")
         figures = {"files": sum(summary.files.values()), "dead": len(summary.dead)}
         figures["rows_out"] = sum(account.rows_out for account in summary.accounts.values())
         return figures, [*(arrival.key for arrival in summary.dead), *map(str, summary.blocked)]

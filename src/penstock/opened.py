@@ -55,8 +55,8 @@ class Opened:
     Use it as a context manager, or call `close()` when done.
     """
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
-        """Open the lake in `folder`.
+    def __init__(self, folder: Path, clock: Clock | None = None, text: bytes | None = None) -> None:
+        """Open the lake in `folder`, as `text` declares it; as `lake.yaml` does, when left out.
 
         Raises:
             LakeNotFoundError: There is no `lake.yaml`.
@@ -64,7 +64,7 @@ class Opened:
             StateError: The state store cannot be used.
         """
         self.folder = folder.absolute()
-        self._text = _bytes_of(self.folder / "lake.yaml")
+        self._text = _bytes_of(self.folder / "lake.yaml") if text is None else text
         known = KnownText(self.folder / STATE_FOLDER, __version__)
         self._declared = (known.recall(self._text) if self._text else None) or self._examine(known)
         self.clock = clock or SystemClock()
@@ -105,6 +105,11 @@ class Opened:
     def name(self) -> str:
         """The lake's name."""
         return self._declared.lake
+
+    @property
+    def text(self) -> bytes | None:
+        """What `lake.yaml` said when the lake was opened; None when it could not be read."""
+        return self._text
 
     def mentions(self, key: str) -> bool:
         """Whether `lake.yaml` may say something of `key`; asked before the declaration is looked at for it."""

@@ -66,7 +66,7 @@ def test_a_closed_workers_files_are_ready(stores: Stores) -> None:
 
 
 def test_only_what_was_recorded_earlier_and_can_go_on_is_ahead(store: State) -> None:
-    """An arrival is ahead while it is worked on or could be; not while it waits for its time, nor when it is done."""
+    """An arrival is ahead while it is worked on or could be; not while it waits for its next attempt, nor when done."""
     record(store, "a", "one")
     record(store, "b", "two", OTHER)
     (b,) = store.arrivals.claim(OTHER, 1)
@@ -77,6 +77,16 @@ def test_only_what_was_recorded_earlier_and_can_go_on_is_ahead(store: State) -> 
     assert store.backlog.is_ahead(T, b.sequence)
     store.arrivals.give_back(a, "later", MINUTE)
     assert not store.backlog.is_ahead(T, b.sequence)
+
+
+def test_what_rests_for_no_fault_of_its_own_is_ahead(store: State) -> None:
+    """An arrival that has to wait, and never failed, comes before what was recorded after it."""
+    record(store, "a", "one")
+    record(store, "b", "two", OTHER)
+    (b,) = store.arrivals.claim(OTHER, 1)
+    store.arrivals.give_back(claim_one(store), "the store was busy", MINUTE, counted=False)
+    assert store.backlog.is_ahead(T, b.sequence)
+    assert not store.backlog.is_ahead(T, b.sequence - 1)
 
 
 def test_a_table_has_rows_once_a_file_gave_some(store: State) -> None:

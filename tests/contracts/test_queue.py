@@ -321,3 +321,34 @@ def test_one_is_alone_in_the_whole_lake(stores: Stores) -> None:
     assert store.arrivals.claim(OTHER, 10) == []
     store.arrivals.give_back(alone, "no luck", trouble=alone.trouble)
     assert claim_one(store, OTHER).key == "b"
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_what_has_to_wait_for_its_turn_alone_is_gone_past(stores: Stores, limit: int) -> None:
+    """While one is worked on alone, another that has to be is no obstacle to what landed behind it."""
+    store = stores.worker()
+    record(store, "a")
+    record(store, "b", table=OTHER)
+    for _ in range(2):
+        assert killed(stores, "t", "layer.t") == ["a", "b"]
+    record(store, "c", table=OTHER)
+    assert claim_one(store).key == "a"
+    assert [arrival.key for arrival in store.arrivals.claim(OTHER, limit)] == ["c"]
+    assert store.arrivals.claim(OTHER, limit) == []
+
+
+def test_nobody_waits_for_what_the_dead_have_at_hand(stores: Stores, clock: HeldClock) -> None:
+    """Alone is nothing that a worker holds that is dead or hangs, of a table that nobody works on any more."""
+    store, silent = stores.worker(), stores.worker()
+    record(store, "a")
+    record(store, "b", table=OTHER)
+    for _ in range(2):
+        assert killed(stores, "t", "layer.t") == ["a", "b"]
+    assert killed(stores, "t") == ["a"]
+    alone = claim_one(store, OTHER)
+    assert alone.key == "b"
+    store.arrivals.give_back(alone, "no luck", trouble=alone.trouble)
+    assert claim_one(silent).key == "a"
+    assert store.arrivals.claim(OTHER, 10) == []
+    clock.sleep(LONG)
+    assert claim_one(store, OTHER).key == "b"

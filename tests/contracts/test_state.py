@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from penstock import faults
 from penstock.clock import HeldClock
-from penstock.errors import DamagedStateError
+from penstock.errors import DamagedStateError, StateError
 from penstock.naming import ArrivalName, TableName
 from penstock.state import Accounting, CheckOutcome, DataFile, Event, Head, Run, SqliteState, State
 from penstock.state.sqlite import sums
@@ -383,6 +385,40 @@ def test_one_holder_at_a_time(stores: Stores) -> None:
     assert one.leases.held(lease)
 
 
+@pytest.mark.parametrize("next_", ["renew", "acquire"])
+def test_a_lease_given_back_on_a_full_disk_is_free_when_there_is_room(
+    stores: Stores, clock: HeldClock, next_: str
+) -> None:
+    """What the store could not be told of is no lease that its worker prolongs: it is told with the next write."""
+    one, two = stores.worker(), stores.worker()
+    lease, kept = one.leases.acquire("x"), one.leases.acquire("kept")
+    assert lease is not None
+    assert kept is not None
+    faults.install(_full)
+    try:
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            one.leases.release(lease)
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            one.leases.renew()
+    finally:
+        faults.install(None)
+    assert not one.leases.held(lease)
+    clock.sleep(30)
+    if next_ == "renew":
+        one.leases.renew()
+    else:
+        one.leases.acquire("y")
+    assert two.leases.acquire("x") is not None
+    assert two.leases.acquire("kept") is None
+    assert one.leases.held(kept)
+
+
+def _full(place: str) -> None:
+    if place in ("state.write", "state.commit"):
+        message = "database or disk is full"
+        raise sqlite3.OperationalError(message)
+
+
 def test_released_leases_are_free(stores: Stores) -> None:
     """The next holder has a higher token; releasing again, or what is no longer ours, does nothing."""
     one, two = stores.worker(), stores.worker()
@@ -535,6 +571,35 @@ def test_a_store_of_the_fourth_version_learns_of_events(tmp_path: Path) -> None:
         assert len(again.events.after(0)) == 1
 
 
+def test_a_store_that_somebody_has_open_is_not_changed(tmp_path: Path) -> None:
+    """Whoever has an older store open, at work or not, keeps finding it as it knows it; after that, it is changed."""
+    _store_of_version_4(tmp_path / "state.db", damaged=False)
+    with closing(sqlite3.connect(tmp_path / "state.db")) as old:
+        old.execute("PRAGMA journal_mode=WAL")
+        old.execute("SELECT * FROM arrivals").fetchall()
+        with pytest.raises(StateError, match="of an older version, and in use by another process"):
+            SqliteState(tmp_path)
+        assert old.execute("PRAGMA user_version").fetchone() == (4,)
+    with closing(SqliteState(tmp_path)) as opened, closing(sqlite3.connect(opened.file)) as read:
+        assert states(opened) == [("a", "pending")]
+        assert read.execute("PRAGMA user_version").fetchone() == (5,)
+        assert read.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_an_older_store_is_changed_once_by_many(tmp_path: Path) -> None:
+    """Several that open an older store at the same moment all get it as it is now."""
+    _store_of_version_4(tmp_path / "state.db", damaged=False)
+    together = threading.Barrier(4)
+
+    def open_it(_number: int) -> list[tuple[str, ArrivalState]]:
+        together.wait()
+        with closing(SqliteState(tmp_path)) as opened:
+            return states(opened)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(open_it, range(4))) == [[("a", "pending")]] * 4
+
+
 def test_a_damaged_store_of_the_fourth_version_is_not_summed_anew(tmp_path: Path) -> None:
     """A row that is not as it was written does not become right by a change of the schema."""
     _store_of_version_4(tmp_path / "state.db", damaged=True)
@@ -655,6 +720,14 @@ def test_events_wait_for_the_slowest_consumer(store: State, clock: HeldClock) ->
     assert [event.sequence for event in store.events.after(0)] == [added]
     assert store.events.trim(clock.now(), at_latest=clock.now()) == 1
     assert store.events.after(0) == []
+
+
+def test_old_events_are_forgotten_without_reading_all(tmp_path: Path) -> None:
+    """What is old is found by its time, however many events there are."""
+    with closing(SqliteState(tmp_path)) as store, closing(sqlite3.connect(store.file)) as read:
+        plan = read.execute("EXPLAIN QUERY PLAN DELETE FROM events WHERE at<1 OR at<2 AND sequence<=3").fetchall()
+    steps = [row[3] for row in plan]
+    assert sum("INDEX events_by_time (at<?)" in step for step in steps) == 2, steps
 
 
 def test_events_of_an_undone_transaction_never_happened(store: State) -> None:

@@ -6,11 +6,18 @@ import mmap
 import os
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from penstock.arrivals import Recorder, sight
 from penstock.arrivals.sight import glance, see
+from penstock.declaration import loads
+from penstock.naming import TableName
+from penstock.signals import Signals
+from penstock.state import SqliteState
 from penstock.storage import LocalZone
 from penstock.storage.settled import TICK, is_being_written, is_remote
 
@@ -110,6 +117,52 @@ def test_a_run_waits_for_the_declared_time_once(file: Path) -> None:
     later.start()
     assert see(zone, "a.csv", settle=0.2) is None
     later.join()
+
+
+def set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock, as those see it who look at files, be ten minutes behind what files say."""
+    behind = SimpleNamespace(time=lambda: time.time() - 600, sleep=time.sleep)
+    monkeypatch.setattr(sight, "time", behind)
+
+
+def test_a_clock_that_was_set_back_keeps_no_file_waiting(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that nobody has open, of a time that is still to come, is settled: each later change gives another."""
+    set_back(monkeypatch)
+    os.utime(file)
+    assert glance(LocalZone(file.parent), "a.csv").found == "settled"
+
+
+def test_where_nobody_can_tell_a_time_to_come_is_waited_for_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the kernel's word and without a time of use, a file is read that kept its mark for the declared time."""
+    set_back(monkeypatch)
+    os.utime(file)
+    zone, started = DumbZone(file.parent), time.monotonic()
+    assert glance(zone, "a.csv", settle=0.2).found == "written"
+    assert see(zone, "a.csv", settle=0.2) is not None
+    assert 0.19 <= time.monotonic() - started < 1
+    later = threading.Timer(0.1, os.utime, (file,))
+    later.start()
+    assert see(zone, "a.csv", settle=0.2) is None
+    later.join()
+
+
+def test_up_takes_files_in_after_the_clock_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder, too, goes by how long it saw a file unchanged, where its times cannot tell."""
+    set_back(monkeypatch)
+    (tmp_path / "raw").mkdir()
+    name, table = TableName.parse("orders"), loads('lake: shop\ntables:\n  orders: {files: "*.csv"}\n').tables["orders"]
+    recorded = threading.Event()
+    with closing(SqliteState(tmp_path / "state")) as state:
+        recorder = Recorder(DumbZone(tmp_path / "raw"), {name: table}, state, Signals(), recorded.set, 0.2)
+        thread = threading.Thread(target=recorder.run)
+        thread.start()
+        (tmp_path / "raw" / "a.csv").write_text("id\n1\n")
+        recorder.hear(["a.csv"])
+        came = recorded.wait(10)
+        recorder.stop()
+        thread.join()
+        assert came
+        assert [arrival.key for arrival in state.arrivals.find()] == ["a.csv"]
 
 
 def test_a_missing_file_is_gone(tmp_path: Path) -> None:

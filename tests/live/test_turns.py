@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import penstock
 from penstock.arrivals import Worker
+from penstock.arrivals.gather import REST_SECONDS
 from penstock.clock import HeldClock
 from penstock.lake import Lake
 from penstock.naming import TableName
@@ -113,6 +115,79 @@ tables:
         while _steps(worker, opened) is not None:
             pass
         assert opened.query("SELECT count(*) FROM orders").fetchall() == [(10,)]
+
+
+REFERRING = """
+lake: live
+tables:
+  orders:
+    files: "orders/*.csv"
+    checks: [{references: {name: other.name}, on_breach: quarantine}]
+  other:
+    files: "other/*.csv"
+    checks: [{references: {name: orders.name}, on_breach: warn}]
+"""
+
+
+def test_a_table_waits_for_a_resting_one_that_it_refers_to(tmp_path: Path) -> None:
+    """Customers landed first, and the store was busy: orders that refer to them wait until they are in."""
+    lake, clock = make_lake(tmp_path / "lake", REFERRING), HeldClock()
+    drop(lake, "other/a.csv", csv(0))
+    with Lake(lake, clock) as opened:
+        opened.run()
+        drop(lake, "other/b.csv", "id,name\n100,new\n")
+        opened.discover()
+        drop(lake, "orders/b.csv", "id,name\n1,new\n")
+        opened.discover()
+        busy = ["database is locked"]
+
+        def claimed() -> None:
+            if busy:
+                raise sqlite3.OperationalError(busy.pop())
+
+        worker = opened.worker(claimed=claimed)
+        started = clock.now()
+        while (due := _steps(worker, opened)) is not None:
+            assert due > clock.now()
+            clock.sleep(due - clock.now())
+        assert clock.now() - started >= REST_SECONDS
+        (order,) = opened.state.arrivals.find(ORDERS)
+        assert (order.state, order.accounting.rows_out, order.accounting.quarantined) == ("finished", 1, 0)
+
+
+def test_a_clock_that_is_set_back_lets_no_table_rest_for_longer(tmp_path: Path) -> None:
+    """A table rests for some seconds; when the clock is set back an hour meanwhile, it does not rest for that hour."""
+    lake, clock = make_lake(tmp_path / "lake"), HeldClock()
+    drop(lake, "orders/a.csv", csv(0))
+    with Lake(lake, clock) as opened:
+        opened.run()
+        worker = opened.worker()
+        drop(lake, "orders/b.csv", csv(10))
+        opened.discover()
+        pointer = Path(str(opened.catalog.pointer(ORDERS)))
+        kept = pointer.read_bytes()
+        pointer.unlink()
+        opened.state.heads.put(_nothing(opened))
+        assert _steps(worker, opened) == clock.now() + REST_SECONDS
+        pointer.write_bytes(kept)
+        (waits,) = opened.state.arrivals.find(ORDERS, ("pending",))
+        clock.sleep(-3600.0)
+        opened.state.arrivals.requeue(waits, 0)
+        assert _steps(worker, opened) is None
+    assert ids(lake) == list(range(20))
+
+
+@pytest.mark.timeout(60)
+def test_a_run_ends_where_tables_refer_to_each_other(tmp_path: Path) -> None:
+    """Of two tables that refer to each other the one whose turn is first goes first, and neither waits for ever."""
+    lake = make_lake(tmp_path / "lake", REFERRING)
+    with Lake(lake) as opened:
+        for first in (0, 100):
+            drop(lake, f"other/{first}.csv", csv(first))
+            drop(lake, f"orders/{first}.csv", csv(first))
+            opened.run()
+        assert opened.query("SELECT count(*) FROM orders").fetchall() == [(20,)]
+        assert opened.query("SELECT count(*) FROM other").fetchall() == [(20,)]
 
 
 def test_a_poison_file_does_not_hold_up_good_ones(lake: Path) -> None:

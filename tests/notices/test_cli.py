@@ -136,6 +136,33 @@ def test_check_looks_at_addresses_and_templates(typed: Typed, tmp_path: Path) ->
     assert "canary" not in found.out + found.err
 
 
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        *(("file:raw", "raw"), ("file:raw/letters", "raw"), ("file:out/../raw", "raw"), ("file:.", "raw")),
+        *(("file:processed/x", "processed"), ("file:mine", "mine"), ("file:link/x", "raw"), ("file:/", "raw")),
+        ("file:.penstock", ".penstock"),
+    ],
+)
+def test_messages_stay_apart_from_the_data(typed: Typed, tmp_path: Path, address: str, kept: str) -> None:
+    """A folder for messages in, at or above a zone or what Penstock keeps is a problem; one of its own is not."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "raw")
+    zones = "zones: {enriched: mine}\n"
+    lake(
+        tmp_path,
+        zones + f"notices: [{{when: [dead], to: [ops, '{address}']}}]\naccess: {{ops: {{contacts: ['file:']}}}}",
+    )
+    found = typed("-C", tmp_path, "check")
+    assert found.code == 1
+    said = (
+        f'lake.yaml:3:36 notices[0].to[1]: the folder of "{address}" is in, at or above {kept}/, which is Penstock\'s'
+    )
+    assert said in found.out + found.err
+    lake(tmp_path, zones + "notices: [{when: [dead], to: ['file:', 'file:notices', 'file:raw-letters']}]")
+    assert typed("-C", tmp_path, "check").code == 0
+
+
 def test_sound_notices_pass_the_check(typed: Typed, tmp_path: Path) -> None:
     """Addresses of several services are sound without any network."""
     (tmp_path / "t.txt").write_text("Subject: {lake}\n\n{body}")

@@ -180,16 +180,21 @@ def test_outbox_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_outbox_stays_small(tmp_path: Path) -> None:
-    """Files that are old or too many go; others stay."""
+    """Messages that are old or too many go; files of other names stay, however old they are."""
     clock = HeldClock(time.time())
     outbox = Outbox(tmp_path, clock)
     for at in range(KEPT_FILES):
         (tmp_path / f"20200101T000000-{at}.txt").touch()
     (tmp_path / "mine.md").touch()
+    mine = [tmp_path / name for name in ("orders-2025.txt", "20200101.txt", "20200101T000000.txt")]
+    for file in mine:
+        file.touch()
+        os.utime(file, (clock.now() - KEPT_SECONDS - 1,) * 2)
     old = outbox.put("old", clock.now() - 10, "o", "s", "b")
     os.utime(old, (clock.now() - KEPT_SECONDS - 1,) * 2)
     new = outbox.put("new", clock.now(), "o", "s", "b")
     assert new.exists()
     assert not old.exists()
     assert (tmp_path / "mine.md").exists()
-    assert len(list(tmp_path.glob("*.txt"))) <= KEPT_FILES
+    assert all(file.exists() for file in mine)
+    assert len(list(tmp_path.glob("*-*.txt"))) <= KEPT_FILES + 1

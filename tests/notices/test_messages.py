@@ -54,13 +54,14 @@ def test_tally(state: SqliteState) -> None:
     assert state.messages.tally() == (Tally("ops", "b", "waiting", 1, None), Tally("ops", "outbox", "sent", 2, 9.0))
 
 
-def test_only_sent_messages_are_forgotten(state: SqliteState) -> None:
-    """What waits or was given up stays, however old it is."""
-    for kind in ("waiting", "given_up"):
-        state.messages.add(replace(ONE, state=kind))
+def test_messages_that_are_over_are_forgotten(state: SqliteState) -> None:
+    """What was sent, or last tried and given up, long ago is forgotten; what waits stays, however old it is."""
+    state.messages.add(replace(ONE, state="waiting", not_before=5.0))
+    state.messages.add(replace(ONE, state="given_up", created=1.0, not_before=50.0))
+    state.messages.add(replace(ONE, state="given_up", created=1.0, not_before=5.0))
     state.messages.add(replace(ONE, state="sent", sent_at=5.0))
     state.messages.add(replace(ONE, state="sent", sent_at=50.0))
-    assert state.messages.trim(10.0) == 1
+    assert state.messages.trim(10.0) == 2
     assert state.messages.counts() == {"waiting": 1, "sent": 1, "given_up": 1}
 
 

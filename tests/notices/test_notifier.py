@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.notices.limits import FIRST_REST, SOON
-from penstock.notices.notifier import TAKE_OVER_SECONDS, VISIBLE_SECONDS
+from penstock.notices.notifier import FAILED_SECONDS, TAKE_OVER_SECONDS, VISIBLE_SECONDS
+from penstock.state import Message
 from tests.notices.servers import Hook, MailServer, free_port, mail_server
 from tests.notices.world import World
+
+if TYPE_CHECKING:
+    import pytest
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 Make = Callable[[str], World]
@@ -348,3 +353,28 @@ def test_nobody_is_told_twice_of_the_same(world: Make, smtp: MailServer) -> None
     there.attend()
     there.after(SOON)
     assert len(smtp.received) == 1
+
+
+def test_a_target_rests_when_no_attempt_can_be_noted(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk one thread fails and the target rests for seconds; then the message goes out, once."""
+    there = world("notices: [{when: [dead], to: 'file:', digest: 0s}]")
+    failed = []
+
+    def refuse(message: Message) -> None:
+        failed.append(message)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    there.die("a.csv")
+    with monkeypatch.context() as full:
+        full.setattr(there.state.messages, "replace", refuse)
+        there.attend()
+        there.after(SOON)
+        for _ in range(5):
+            due = there.attend()
+            assert due is not None
+            assert 0 < due - there.clock.seconds <= FAILED_SECONDS
+    assert len(failed) == 1
+    there.notifier._rests.update(dict.fromkeys(there.notifier._rests, 0.0))
+    there.attend()
+    assert [message.state for message in there.messages] == ["sent"]
+    assert len(there.outbox) == 1

@@ -287,6 +287,18 @@ def test_discarded_letters_are_kept_and_leave_people_alone(folder: Path) -> None
         assert lake.dead.find(discarded=True) == []
 
 
+def test_a_discard_is_told_once_it_is_kept(folder: Path) -> None:
+    """Whoever hears of it finds it so, from another process, too; what was discarded before is not told again."""
+    seen = list[tuple[int, int]]()
+    with penstock.open(folder) as lake, penstock.open(folder) as other:
+        letter = dead_letter(lake, folder)
+        find = other.state.arrivals.find
+        lake.signals.listen("discarded", lambda _: seen.append((len(find(T, ("dead",))), len(find(T, ("discarded",))))))
+        for _ in range(2):
+            assert [answer.outcome for answer in lake.dead.discard([letter], "a test")] == ["discarded"]
+    assert seen == [(0, 1)]
+
+
 def test_what_is_not_dead_cannot_be_discarded(folder: Path) -> None:
     """A file that waits, is in, or gave way to a newer version is no dead letter."""
     with penstock.open(folder) as lake:

@@ -30,7 +30,8 @@ class PausedEngine(DuckDBEngine):
         return written
 
 
-def _worker(lake: Lake, engine: DuckDBEngine) -> Worker:
+def worker_of(lake: Lake, engine: DuckDBEngine) -> Worker:
+    """A worker that works on a lake with an engine of its own."""
     shop = Workshop(
         lake.raw, lake.processed, Bench(engine, lake.clock, lake.folder), lake.folder / ".penstock" / "scratch"
     )
@@ -53,7 +54,7 @@ def test_a_worker_whose_lease_was_taken_cannot_commit(tmp_path: Path) -> None:
 
         slow.discover()
         engine = PausedEngine(tmp_path / "spill", another_takes_over)
-        summary = _worker(slow, engine).drain(slow.declared)
+        summary = worker_of(slow, engine).drain(slow.declared)
         assert summary.files == {}
         assert slow.query("SELECT count(*), count(DISTINCT id) FROM events").fetchall()[0] == (
             *slow.query("SELECT sum(rows_out), sum(rows_out) FROM penstock.arrivals").fetchall()[0],
@@ -69,7 +70,7 @@ def test_a_file_overwritten_while_it_is_read_gives_its_newest_rows(tmp_path: Pat
     with penstock.open(folder) as lake:
         lake.discover()
         engine = PausedEngine(tmp_path / "spill", lambda: drop(folder, "events-a.csv", seed=2))
-        _worker(lake, engine).drain(lake.declared)
+        worker_of(lake, engine).drain(lake.declared)
         ids = [row[0] for row in lake.query("SELECT id FROM events").fetchall()]
         assert ids
         assert all(2000 <= found < 3000 for found in ids)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import penstock
+from penstock import faults
 from penstock.arrivals import Readmission
 from penstock.arrivals.settle import table_for
 from penstock.clock import HeldClock
@@ -106,6 +107,29 @@ def test_runs_of_readmissions_add_up(make_lake: MakeLake) -> None:
         newest, *_ = opened.state.runs.list()
         assert newest.arrivals == ["quarantine:fix.json"]
         assert newest.accounting.adds_up
+
+
+def test_a_run_whose_process_died_is_noted_with_its_event(make_lake: MakeLake) -> None:
+    """Rows that are in while their run was not recorded: the next readmission records it, and that it committed."""
+    lake = make_lake(a_csv=BAD)
+    bad, short, _ = taken_out(lake)
+
+    def die(place: str) -> None:
+        if place == "tables.committed":
+            raise KeyboardInterrupt
+
+    faults.install(die)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            readmit(lake, [bad | {"n": "2"}])
+    finally:
+        faults.install(None)
+    readmit(lake, [short | {"_raw": "3,c"}])
+    with penstock.open(lake) as opened:
+        runs = {run.run: run.accounting.rows_out for run in opened.state.runs.list()}
+        told = {e.facts["run"]: e.facts["rows_out"] for e in opened.state.events.after(0) if e.name == "committed"}
+    assert told == runs
+    assert sorted(runs.values()) == [1, 1, 2]
 
 
 def test_the_same_corrections_twice_bring_nothing_in_twice(make_lake: MakeLake) -> None:

@@ -99,12 +99,33 @@ def test_errors_that_say_the_disk_is_full() -> None:
     assert is_full(pa.ArrowIOError("Error writing bytes to file. Detail: [errno 28] No space left on device"))
 
 
+@pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"])
+def test_errors_of_sqlite_that_mean_a_full_disk(name: str) -> None:
+    """A quota that is used up and a shared file that cannot grow are no more than "disk I/O error" in words."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = name
+    assert is_full(error)
+
+
+def test_who_listens_hears_of_a_full_disk_at_once(tmp_path: Path) -> None:
+    """A write that found no room is told, and kept as the reason; other errors are not."""
+    room, heard = Room([tmp_path], 1, HeldClock()), list[str]()
+    room.listen(lambda: heard.append("full"))
+    assert not room.note(OSError(errno.EIO, os.strerror(errno.EIO)))
+    assert (heard, room.met) == ([], None)
+    assert room.note(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert (heard, room.met) == (["full"], "a write found no room on the disk, or a quota is used up")
+
+
 def test_errors_that_only_speak_of_it() -> None:
     """A file whose text says so, and other trouble with disks, are not a full disk."""
     assert not is_full(BadFileError("line 3: No space left on device"))
     assert not is_full(duckdb.ConversionException('Could not convert "No space left on device"'))
     assert not is_full(OSError(errno.EIO, os.strerror(errno.EIO)))
     assert not is_full(sqlite3.OperationalError("database is locked"))
+    broken = sqlite3.OperationalError("disk I/O error")
+    broken.sqlite_errorname = "SQLITE_IOERR_READ"
+    assert not is_full(broken)
 
 
 def test_a_real_full_disk_is_known(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import penstock
 from penstock.clock import HeldClock
 from penstock.errors import OldCatalogError
+from penstock.lake import Lake
 from penstock.naming import TableName
 from penstock.tables import Change
 from penstock.upkeep.leftovers import clear, leftovers
@@ -247,7 +248,7 @@ def test_leftovers_of_dead_processes_go(tmp_path: Path) -> None:
     for folder in ("spill", "scratch", "workers"):
         (tmp_path / folder).mkdir()
     names = {
-        "spill": [f"{dead}-0", f"{os.getpid()}-0", "other"],
+        "spill": [f"{dead}-0", f"{dead}-0a1b2c3d", f"{os.getpid()}-0", f"{os.getpid()}-0a1b2c3d", "other"],
         "scratch": ["a" * 32, "b" * 32, "mine"],
         "workers": [f"{dead}-{'a' * 12}", f"{dead}-{'b' * 12}", "readme"],
     }
@@ -265,6 +266,7 @@ def test_leftovers_of_dead_processes_go(tmp_path: Path) -> None:
     found = leftovers(tmp_path, DAY, now)
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
         f"spill/{dead}-0",
+        f"spill/{dead}-0a1b2c3d",
         "scratch/" + "a" * 32,
         f"workers/{dead}-{'a' * 12}",
     ]
@@ -273,6 +275,17 @@ def test_leftovers_of_dead_processes_go(tmp_path: Path) -> None:
     assert (tmp_path / "kept").exists()
     assert leftovers(tmp_path, DAY, now) == []
     assert leftovers(tmp_path / "none", DAY, now) == []
+
+
+def test_engines_of_one_process_spill_apart(tidy: Tidy) -> None:
+    """Two lakes opened at once, as steps of workflows do, have a folder each, which are known when they are left."""
+    with Lake(tidy.folder) as other:
+        folders = [lake._spill() for lake in (tidy.lake, other, other)]
+    assert len(set(folders)) == 3
+    for folder in folders:
+        left = folder.with_name(f"{2**22 + 1}-{folder.name.partition('-')[2]}")
+        left.mkdir(parents=True)
+        assert left in leftovers(tidy.folder / ".penstock", DAY, time.time())
 
 
 def test_a_living_worker_keeps_its_lock(tidy: Tidy) -> None:

@@ -233,6 +233,46 @@ def test_a_burst_of_events_is_one_run_that_stands_for_all(world: MakeWorld) -> N
     assert {run.state for run in runs} == {"finished"}
 
 
+def test_a_schedule_that_fires_leaves_no_event_out(world: MakeWorld) -> None:
+    """Events that are not yet looked at when a schedule of the same workflow fires start it all the same."""
+    here = world('workflows: {w: {cron: "0 2 * * *", on: {dead: orders}, overlap: allow, refresh: all}}')
+    here.settle()
+    with here.state.together():
+        for _ in range(1_200):
+            here.happened("committed")
+        last = here.happened("dead", file="x.csv", reason="bad")
+    here.pass_time(DAY)
+    assert {run.trigger for run in here.runs()} == {f"event {last}", "schedule 2026-11-22T02:00:00.000Z"}
+
+
+def test_events_count_while_the_clock_is_behind(world: MakeWorld) -> None:
+    """An event starts a workflow also where its time is before the moment at which the workflow was first seen."""
+    here = world("workflows: {follow: {on: {committed: orders}, refresh: all}}")
+    here.happened("committed")
+    here.settle()
+    here.clock.seconds -= HOUR
+    number = here.happened("committed")
+    here.settle()
+    assert triggers(here.runs()) == [f"event {number}"]
+
+
+def test_what_happened_before_a_change_of_what_starts_it_does_not_count(world: MakeWorld) -> None:
+    """Declared anew, a workflow counts events from then on, in whatever order of time they stand."""
+    here = world("workflows: {follow: {on: {dead: orders}, refresh: all}}")
+    here.settle()
+    here.clock.seconds += HOUR
+    with here.state.together():
+        for _ in range(1_200):
+            here.happened("committed")
+    here.clock.seconds -= HOUR
+    here.declare(FOLLOW)
+    here.settle()
+    assert here.runs() == []
+    number = here.happened("committed")
+    here.settle()
+    assert triggers(here.runs()) == [f"event {number}"]
+
+
 def test_where_runs_may_overlap_each_event_has_its_own(world: MakeWorld) -> None:
     """`overlap: allow` makes a run for each event, with its facts."""
     here = world("workflows: {w: {on: {dead: orders}, overlap: allow, refresh: all}}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from penstock import faults
 from penstock.clock import HeldClock
 from penstock.lake import Lake
+from penstock.naming import TableName
 from tests.workflow.worlds import DAY, START, settle
 
 TEXT = """
@@ -104,3 +108,28 @@ def test_a_damaged_table_fails_the_step(lake: Lake) -> None:
     (run,) = lake.workflows().runs("nightly")
     assert run.state == "failed"
     assert "customers" in str(run.error)
+
+
+def test_a_full_disk_fails_the_step_and_buries_no_file(lake: Lake) -> None:
+    """A step that meets a disk without room ends with that reason and is tried again; its files wait, unharmed."""
+    drop(lake, "customers/1.csv", "id,name\nC1,Ada\n")
+    lake.run()
+    settle(lake)
+    for number in range(1, 4):
+        drop(lake, f"orders/{number}.csv", f"id,customer\n{number},C1\n")
+
+    def full(place: str) -> None:
+        if place.startswith("engine.write"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    lake.clock.sleep(DAY)
+    faults.install(full)
+    try:
+        settle(lake)
+    finally:
+        faults.install(None)
+    (run,) = lake.workflows().runs("nightly")
+    assert (run.state, run.steps[0].attempts) == ("queued", 1)
+    assert str(run.steps[0].error).startswith("a write found no room on the disk, or a quota is used up")
+    waiting = [(arrival.state, arrival.attempts) for arrival in lake.state.arrivals.find(TableName.parse("orders"))]
+    assert waiting == [("pending", 0)] * 3

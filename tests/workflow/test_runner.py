@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 
 import pytest
 
 from penstock.errors import StepFailedError, StepRefusedError, WorkflowError
+from penstock.state import WorkflowRun
 from penstock.workflow.runner import MOST_AT_ONCE
 from penstock.workflow.step import Attempt, Outcome
 from tests.workflow.conftest import MakeWorld
-from tests.workflow.worlds import START
+from tests.workflow.worlds import START, World
 
 TWO_STEPS = "workflows: {w: {steps: [{refresh: orders}, {verify: all}]}}"
 
@@ -284,3 +287,46 @@ def test_an_attempt_whose_run_was_taken_over_changes_nothing(world: MakeWorld) -
         sql.execute("UPDATE workflow_runs SET worker='another', attempts=2")
     assert not here.state.workflows.keep(mine)
     assert here.runs()[0].worker == "another"
+
+
+def _full(here: World, monkeypatch: pytest.MonkeyPatch, fails: Callable[[WorkflowRun], bool]) -> None:
+    """Have the disk full for some of what is written of runs."""
+    keep = here.state.workflows.keep
+
+    def write(run: WorkflowRun) -> bool:
+        if fails(run):
+            message = "database or disk is full"
+            raise sqlite3.OperationalError(message)
+        return keep(run)
+
+    monkeypatch.setattr(here.state.workflows, "keep", write)
+
+
+@pytest.mark.parametrize("failing", [[1], [2], [3], [4], [5], [2, 3, 4]])
+def test_a_run_whose_change_cannot_be_written_is_taken_up_again(
+    world: MakeWorld, monkeypatch: pytest.MonkeyPatch, failing: list[int]
+) -> None:
+    """Where a disk is full while a run is written down, the run rests and goes on, however often that fails."""
+    here = world(TWO_STEPS)
+    writes = count(1)
+    _full(here, monkeypatch, lambda _: next(writes) in failing)
+    here.workflows.start("w")
+    for _ in range(4):
+        with suppress(sqlite3.OperationalError):  # what looks after workflows is called again
+            here.pass_time(5)
+    (ended,) = here.runs()
+    assert (ended.state, [step.state for step in ended.steps]) == ("finished", ["finished"] * 2)
+    assert len(here.events("workflow")) == 1
+
+
+def test_a_step_whose_end_can_never_be_written_ends_its_run(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt of which nobody knows how it went counts, so that a step is not done for ever."""
+    here = world("workflows: {w: {refresh: orders, retry: {attempts: 2}}}")
+    _full(here, monkeypatch, lambda run: run.state == "running" and run.steps[0].state == "finished")
+    here.workflows.start("w")
+    for _ in range(4):
+        here.pass_time(5)
+    (ended,) = here.runs()
+    assert here.done == ["refresh orders"] * 2
+    assert ended.state == "failed"
+    assert ended.error == "refresh orders: OperationalError: database or disk is full"

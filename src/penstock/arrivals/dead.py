@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from penstock.arrivals.discover import record
 from penstock.errors import DeadLetterError
@@ -130,7 +130,8 @@ class Letters:
         """Give dead letters up: they are kept with the reason, and come back only when their file changes."""
         for some in _parts(letters):
             with self._state.together():
-                answers = [self._discard(letter, why) for letter in some]
+                refused = [self._discard(letter, why) for letter in some]
+            answers = [answer or self._given_up(letter, why) for letter, answer in zip(some, refused, strict=True)]
             yield from answers
 
     def _requeue(self, letter: Arrival, *, dry_run: bool) -> Answer:
@@ -165,14 +166,22 @@ class Letters:
             Answer(letter, "newer", "the file has changed since; its new version waits in its place") if new else None
         )
 
-    def _discard(self, letter: Arrival, why: str) -> Answer:
+    def _discard(self, letter: Arrival, why: str) -> Answer | None:
+        """Give a dead letter up; why that cannot be, where it cannot."""
         if not self._state.arrivals.discard(letter, why):
             letter = self.get(letter.sequence)
             return replace(_not_dead(letter), outcome="discarded" if letter.state == "discarded" else "refused")
-        facts = {"file": letter.key, "arrival": letter.sequence, "why": why}
-        self._state.events.add("discarded", letter.table, facts)
-        self._signals.announce("discarded", table=str(letter.table), reason=letter.reason, **facts)
+        self._state.events.add("discarded", letter.table, _facts(letter, why))
+        return None
+
+    def _given_up(self, letter: Arrival, why: str) -> Answer:
+        """Say so, now that it is kept."""
+        self._signals.announce("discarded", table=str(letter.table), reason=letter.reason, **_facts(letter, why))
         return Answer(letter, "discarded", "is given up")
+
+
+def _facts(letter: Arrival, why: str) -> dict[str, Any]:
+    return {"file": letter.key, "arrival": letter.sequence, "why": why}
 
 
 def _parts(letters: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -22,9 +24,13 @@ from penstock.storage.local import remove_file
 from penstock.tables import Catalog, Committed, commit_group
 from penstock.tables.commit import assert_replaceable
 
+log = logging.getLogger("penstock.arrivals")
+
 POLL_SECONDS = 0.05
 LEASE_SECONDS = 0.01
 """How often it is looked whether a table is free to be committed to; a commit takes a few of these."""
+STOPPING_LOOKS = 100
+"""How often it is still looked once the worker is to stop: long enough for another's commit, not for what hangs."""
 
 
 class Finisher:
@@ -47,6 +53,11 @@ class Finisher:
         self._tags = tags
         self._rewrite = Rewriter(shop.bench.engine, shop.processed)
         self._packer = Packer(shop.bench.engine, shop.processed)
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Wait no longer for a table that others do not let go of."""
+        self._stopping.set()
 
     def commit(
         self,
@@ -57,8 +68,11 @@ class Finisher:
         started: float,
         lease: Lease | None,
     ) -> None:
-        """Commit a group and record it; on a lost race everything of it waits again."""
+        """Commit a group and record it; on a lost race, or when stopped before it, everything of it waits again."""
         own = lease or self._wait_for_lease(name)
+        if own is None:
+            self._leave(ready, "the work was stopped")
+            return
         try:
             ready = self._replaceable(name, table, ready, summary)
             whole, ready = ready, self._still_valid(name, ready)
@@ -74,11 +88,10 @@ class Finisher:
             )
             self._finish(name, table, ready, summary, started, committed)
         except (LeaseLostError, PlanOutdatedError) as error:
-            self._discard(ready)
-            for prepared in ready:
-                self._state.arrivals.give_back(prepared.arrival, error.what, counted=False)
+            self._leave(ready, error.what)
         except Exception as error:
             if self._state.leases.held(own):
+                self._discard_failed(name, ready)
                 for prepared in ready:
                     self.failing.fail(name, table, prepared.arrival, error, summary)
             else:
@@ -102,12 +115,30 @@ class Finisher:
         self._discard(refused, {file.path for prepared in found for file in prepared.files})
         return found
 
-    def _wait_for_lease(self, name: TableName) -> Lease:
-        while True:
-            lease = self._state.leases.acquire(f"table {name}")
-            if lease is not None:
-                return lease
+    def _wait_for_lease(self, name: TableName) -> Lease | None:
+        """The right to commit to a table, when it is free; None when the worker is to stop and it stays taken."""
+        left = STOPPING_LOOKS
+        while (lease := self._state.leases.acquire(f"table {name}")) is None and left:
+            left -= self._stopping.is_set()
             self._clock.sleep(LEASE_SECONDS)
+        return lease
+
+    def _leave(self, ready: list[Prepared], reason: str) -> None:
+        """Let a group wait again, with nothing counted against it, and no file of it left."""
+        self._discard(ready)
+        for prepared in ready:
+            self._state.arrivals.give_back(prepared.arrival, reason, counted=False)
+
+    def _discard_failed(self, name: TableName, ready: list[Prepared]) -> None:
+        """Remove the files of a commit that failed, or each try on a full disk would add its own.
+
+        What failed may have come after the commit: files that the table names stay, and all where that cannot be told.
+        """
+        try:
+            head = self._catalog.head(name)
+            self._discard(ready, {file.path for file in head.files} if head else ())
+        except Exception:  # what is left is cleared up by upkeep; how the commit failed is what has to be told
+            log.warning("files of a commit to %s that failed could not be removed", name, exc_info=True)
 
     def _still_valid(self, name: TableName, ready: list[Prepared]) -> list[Prepared]:
         """Leave out what another worker has taken over, and files that have changed since."""

@@ -80,6 +80,7 @@ class Gatherer:
     def stop(self) -> None:
         """Finish the file at hand, commit, and claim no other."""
         self._stopping.set()
+        self._finisher.stop()
 
     def gather(
         self, name: TableName, table: Table, summary: Summary, limit: int = GROUP_ARRIVALS, lease: Lease | None = None

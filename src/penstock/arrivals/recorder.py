@@ -2,7 +2,7 @@
 
 It looks at a file as soon as it hears of it. One that is being written is looked at again soon, and less often the
 longer nothing changes in it; the others do not wait for it. Large files are read, for the hash that names their
-content, by threads of their own.
+content, by threads of their own, which end with the process, however much is left to read.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from queue import SimpleQueue
 
 from penstock.arrivals.discover import record_all
 from penstock.arrivals.sight import Glance, glance, version_of
@@ -73,13 +73,13 @@ class Recorder:
         self._news = threading.Condition()
         self._urgent: dict[str, None] = {}
         self._others: dict[str, None] = {}
-        self._read: list[tuple[FileVersion, str | None]] = []
+        self._read: list[tuple[FileVersion, str | Exception | None]] = []
         self._looks: dict[str, _Look] = {}
         self._reading: set[str] = set()
         self._unclaimed: set[str] = set()
         self._stopping = False
         self._trouble = ""
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="penstock-reader")
+        self._large: SimpleQueue[FileVersion | None] = SimpleQueue()
 
     def hear(self, keys: Iterable[str], *, urgent: bool = True) -> None:
         """Take the names of files that may have changed, those first that somebody may wait for."""
@@ -100,11 +100,14 @@ class Recorder:
 
     def run(self) -> None:
         """Record until stopped."""
+        for _ in range(READERS):
+            threading.Thread(target=self._read_all, name="penstock-reader", daemon=True).start()
         try:
             while (due := self._wait()) is not None:
                 self._attend(due)
         finally:
-            self._readers.shutdown(wait=False, cancel_futures=True)
+            for _ in range(READERS):
+                self._large.put(None)
 
     def _wait(self) -> list[str] | None:
         """Wait for news or for the time of the next look; gives what to look at, None when there will be no more."""
@@ -135,11 +138,14 @@ class Recorder:
         """Look at what is due, and record what has settled."""
         with self._news:
             read, self._read = self._read, []
-        settled = [(file, version) for file, version in read if version is not None]
+        settled = [(file, version) for file, version in read if isinstance(version, str)]
         for file, version in read:
             self._reading.discard(file.key)
             if version is None:
                 self._look_soon(file.key)
+            elif isinstance(version, Exception):
+                self._tell(version, 1)
+                self._look_soon(file.key, TROUBLE_SECONDS)
         try:
             settled += self._settled(due)
             self._record(settled)
@@ -164,19 +170,24 @@ class Recorder:
         """Those of the files that can be recorded now; the others are looked at again, or are read by others."""
         found = list[tuple[FileVersion, str]]()
         for key in self._changed(keys):
-            seen = glance(self._raw, key, self._settle)
+            seen = glance(self._raw, key, self._settle, self._rested(key))
             if seen.found != "settled" or seen.file is None:
                 self._again(key, seen)
                 continue
             self._looks.pop(key, None)
             if seen.file.size > LARGE:
                 self._reading.add(key)
-                self._readers.submit(self._read_large, seen.file)
+                self._large.put(seen.file)
             elif (version := version_of(self._raw, seen.file)) is not None:
                 found.append((seen.file, version))
             else:
                 self._look_soon(key)
         return found
+
+    def _rested(self, key: str) -> str:
+        """The mark that a file was seen to have for as long as it has to be left alone."""
+        look = self._looks.get(key)
+        return look.mark if look and time.monotonic() - look.changed >= self._settle else ""
 
     def _changed(self, keys: list[str]) -> list[str]:
         """Files that are not recorded as they are now; the others need no further look."""
@@ -205,11 +216,17 @@ class Recorder:
             look.told = True
             self._signals.announce("growing", file=key, bytes=seen.file.size)
 
-    def _read_large(self, file: FileVersion) -> None:
-        version = version_of(self._raw, file)
-        with self._news:
-            self._read.append((file, version))
-            self._news.notify()
+    def _read_all(self) -> None:
+        """Read large files, one after the other, until stopped."""
+        while (file := self._large.get()) is not None and not self._stopping:
+            version: str | Exception | None
+            try:
+                version = version_of(self._raw, file)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the file is looked at again
+                version = error
+            with self._news:
+                self._read.append((file, version))
+                self._news.notify()
 
     def _record(self, settled: list[tuple[FileVersion, str]]) -> None:
         new = 0

@@ -32,14 +32,20 @@ class Glance:
     wait: float = 0.0
 
 
-def glance(raw: Zone, key: str, settle: float = SETTLE_SECONDS) -> Glance:
-    """Look at a file; where the kernel does not know its writers, it has to be left alone for `settle` seconds."""
+def glance(raw: Zone, key: str, settle: float = SETTLE_SECONDS, rested: str = "") -> Glance:
+    """Look at a file; where the kernel does not know its writers, it has to be left alone for `settle` seconds.
+
+    `rested` is the mark that the file was seen to have for that long, if any: what its times say is not all there is
+    to go by, as the clock may have been set back, or be another machine's.
+    """
     written, file = raw.written(key), raw.stat(key)
     if file is None:
         return Glance("gone")
     if written:
         return Glance("written", file)
     changed = int(file.mark.split("-")[2]) / 1e9
+    if file.mark == rested if written is None else changed > time.time():  # a time to come shows every later change
+        return Glance("settled", file)
     quiet = TICK if written is False else settle
     wait = min(max(changed + quiet - time.time(), 0.0), quiet)
     if wait:
@@ -66,12 +72,14 @@ def see(raw: Zone, key: str, settle: float = SETTLE_SECONDS) -> tuple[FileVersio
 
     Waits, where it has to, until the file has settled.
     """
+    rested = ""
     for _ in range(TRIES):
-        found = glance(raw, key, settle)
+        found = glance(raw, key, settle, rested)
         if found.file is not None and found.wait:
             time.sleep(found.wait)
             if found.found == "written" and raw.stat(key) != found.file:
                 return None
+            rested = found.file.mark
         elif found.file is None or found.found == "written":
             return None
         elif (version := version_of(raw, found.file)) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,8 @@ STEP_MS, SHARE_MS, TIMEOUT_MS = 5, 20, 250
 nothing came."""
 NET_SECONDS = 300.0
 POLL_SECONDS = 2.0
+MOVE_SECONDS, CHECK_SECONDS = 1.0, 0.02
+"""How long the zone's folder may be gone before it is made again: somebody may move another one to its place."""
 AGAIN_SECONDS = 0.2
 """After what time the folders are looked into once more that came: files may have come before anyone watched."""
 
@@ -59,6 +62,8 @@ class Watcher:
         self._look_now = threading.Event()
         self.polling: str | None = None
         self._watching = threading.Event()
+        self._unseen = dict[str, str]()
+        self._trouble = ""
 
     def stop(self) -> None:
         """Return from `run` and `look`."""
@@ -69,17 +74,24 @@ class Watcher:
     def run(self) -> None:
         """Pass on what the kernel says, until stopped."""
         while not self._done.is_set():
-            make_folder(self._raw.root)
-            if is_remote(self._raw.root):
-                self._poll("the files are on a disk that other machines write to")
             try:
+                make_folder(self._raw.root)
+                if is_remote(self._raw.root):
+                    self._poll("the files are on a disk that other machines write to")
                 self._watch()
+                self._await_folder()
             except (OSError, RuntimeError) as error:  # such as too many watches, or a name that is not UTF-8
                 log.info("watching is started anew", exc_info=error)
                 if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
                     self._poll(f"the system cannot tell of changes: {error}")
                     self._watching.set()
                     self._done.wait(POLL_SECONDS)
+
+    def _await_folder(self) -> None:
+        """Wait a moment for the folder that went to be there again."""
+        end = time.monotonic() + MOVE_SECONDS
+        while not self._raw.root.is_dir() and time.monotonic() < end and not self._done.is_set():
+            self._done.wait(CHECK_SECONDS)
 
     def wait_until_watching(self) -> None:
         """Wait until nothing that lands is missed any more."""
@@ -95,9 +107,9 @@ class Watcher:
                 return
             try:
                 self._look()
-            except Exception as error:
-                log.warning("the raw zone could not be looked through", exc_info=error)
-                self._signals.announce("unrecorded", files=0, reason=str(error), error=error)
+                self._trouble = ""
+            except Exception as error:  # noqa: BLE001 - whatever it is, the zone is looked at again
+                self._tell(error)
 
     def look_again(self) -> None:
         """Look at the whole zone now."""
@@ -105,8 +117,10 @@ class Watcher:
 
     def _look(self) -> None:
         listed = list(self._raw.list("**"))
-        for file, reason in list(self._raw.unseen.items()):
+        unseen = dict(self._raw.unseen)
+        for file, reason in unseen.items() - self._unseen.items():
             self._signals.announce("unseen", file=file, reason=reason)
+        self._unseen = unseen
         claimed = set[str]()
         for name in table_order(self._tables):
             wanted = [version for version in listed if matches(self._tables[name].files, version.key)]
@@ -114,6 +128,13 @@ class Watcher:
             for some in changed(self._state, name, wanted):
                 self._hear([version.key for version in some], urgent=False)
         self._hear([version.key for version in listed if version.key not in claimed], urgent=False)
+
+    def _tell(self, error: Exception) -> None:
+        """Say why the zone could not be looked through, once for each reason in a row."""
+        if str(error) != self._trouble:
+            log.warning("the raw zone could not be looked through", exc_info=error)
+            self._signals.announce("unrecorded", files=0, reason=str(error), error=error)
+        self._trouble = str(error)
 
     def _poll(self, reason: str) -> None:
         if self.polling is None:
@@ -123,10 +144,11 @@ class Watcher:
 
     def _watch(self) -> None:
         """Pass on until stopped, or until the zone's folder is another one."""
-        from watchfiles import watch
+        from watchfiles import Change, watch
 
         root, begun = self._raw.root, False
-        identity = root.stat().st_ino
+        identity = _identity(root)
+        gone = (Change.deleted, str(root))
         for found in watch(
             root,
             watch_filter=None,
@@ -143,8 +165,8 @@ class Watcher:
                 begun = True
                 self._watching.set()
                 self._look_now.set()  # at what came while nobody watched
-            if not root.is_dir() or root.stat().st_ino != identity:
-                return
+            if gone in found or not root.is_dir() or _identity(root) != identity:
+                return  # a folder made anew may have the number of the one that went
 
     def _pass_on(self, paths: Iterable[str]) -> None:
         folders, keys = list[str](), list[str]()
@@ -163,3 +185,8 @@ class Watcher:
 
     def _look_into(self, folders: list[str]) -> None:
         self._hear([version.key for folder in folders for version in self._raw.below(folder)])
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    there = folder.stat()
+    return there.st_dev, there.st_ino

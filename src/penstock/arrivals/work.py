@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 
 from penstock.arrivals.discover import newest_finished
 from penstock.arrivals.failing import Failing, Summary
@@ -111,7 +112,7 @@ class Worker:
         try:
             turns = self.start(tables, summary)
             while turns and not self._stopping.is_set():
-                worked, due = self._round(turns, summary, patient=True)
+                worked, due = self._round(turns, turns, summary, patient=True)
                 if (not worked and due is None) or self._is_relieved(turns, last):
                     break
                 if not worked and due is not None:
@@ -143,27 +144,36 @@ class Worker:
     def advance(self, tables: Mapping[TableName, Table]) -> Advance:
         """Let every table have a turn, and never wait; `tables` are those that `start` gave.
 
-        Whatever goes wrong with one table is told, and stops no other: the table rests for a while.
+        Whatever goes wrong with one table is told, and stops no other that does not refer to it: the table rests for a
+        while.
         """
         summary, now = Summary(), self._clock.now()
         self._gatherer.give_back()
-        turns = {name: table for name, table in tables.items() if self._resting.get(name, 0.0) <= now}
-        worked, due = self._round(turns, summary, patient=False)
-        moments = [moment for name, moment in self._resting.items() if name in tables and moment > now]
+        turns = {name: table for name, table in tables.items() if not self._rests(name, now)}
+        worked, due = self._round(turns, tables, summary, patient=False)
+        moments = [self._resting[name] for name in tables if self._rests(name, self._clock.now())]
         return Advance(summary, worked, min([*moments, *([] if due is None else [due])], default=None))
 
-    def _round(self, tables: dict[TableName, Table], summary: Summary, *, patient: bool) -> tuple[bool, float | None]:
+    def _rests(self, name: TableName, now: float) -> bool:
+        """Whether a table is to be left alone; a clock that was set back makes no rest longer than meant."""
+        return 0 < self._resting.get(name, 0.0) - now <= REST_SECONDS
+
+    def _round(
+        self, tables: dict[TableName, Table], among: Mapping[TableName, Table], summary: Summary, *, patient: bool
+    ) -> tuple[bool, float | None]:
         """One turn for each table: whether any could do something, and when, as far as is known, the next one could.
 
-        Who is `patient` has all the time that it takes: tables wait until those that they refer to have nothing left,
-        and a table that cannot be worked on ends the call, or is left out from then on.
+        Tables wait for those `among` which they refer to, resting ones included.
+
+        Who is `patient` has all the time that it takes: tables wait until those before them that they refer to have
+        nothing left, and a table that cannot be worked on ends the call, or is left out from then on.
         """
         worked, moments = False, list[float]()
         for name, table in list(tables.items()):
             if self._stopping.is_set():
                 break
             with self._blocking(name, summary) if patient else self._resting_on_error(name, summary):
-                did, due = self._turn(name, table, tables, summary, patient=patient)
+                did, due = self._turn(name, table, among, summary, patient=patient)
                 worked = worked or did
                 moments += [] if due is None else [due]
             if patient and name in summary.blocked:
@@ -174,7 +184,7 @@ class Worker:
         self,
         name: TableName,
         table: Table,
-        tables: Mapping[TableName, Table],
+        among: Mapping[TableName, Table],
         summary: Summary,
         *,
         patient: bool,
@@ -185,8 +195,7 @@ class Worker:
             recheck = POLL_SECONDS if patient else RECHECK_SECONDS
             later = [] if found.later is None else [found.later]
             return False, min([*later, *([now + recheck] if found.elsewhere else [])], default=None)
-        others = [other for other in map(TableName.parse, others_named(table.checks)) if other in tables]
-        if self._must_wait(name, found.ready, others, patient=patient):
+        if self._must_wait(name, table, found.ready, list(among), patient=patient):
             return False, now + POLL_SECONDS
         if changed := lay_out(self._catalog, name, table):
             self._note(name, changed, summary)
@@ -196,11 +205,15 @@ class Worker:
             self._committed(name)
         return True, None
 
-    def _must_wait(self, name: TableName, ready: int, others: list[TableName], *, patient: bool) -> bool:
-        """Whether tables that this one refers to go first: with what landed earlier, or, with patience, with all."""
-        ask = self._state.backlog
-        first = [other for other in others if other != name]
-        return any(ask.count(other) if patient else ask.is_ahead(other, ready) for other in first)
+    def _must_wait(self, name: TableName, table: Table, ready: int, among: list[TableName], *, patient: bool) -> bool:
+        """Whether tables that this one refers to go first: with what landed earlier, or, with patience, with all.
+
+        Tables that refer to each other would wait for each other for ever: with patience, only earlier ones count.
+        """
+        ask, named = self._state.backlog, {TableName.parse(other) for other in others_named(table.checks)}
+        if patient:
+            return any(ask.count(other) for other in takewhile(lambda one: one != name, among) if other in named)
+        return any(ask.is_ahead(other, ready) for other in among if other in named and other != name)
 
     def _note(self, name: TableName, text: str, summary: Summary) -> None:
         summary.notes.append((str(name), text))

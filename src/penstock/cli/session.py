@@ -46,11 +46,11 @@ class Session:
         """A command that counts a table's rows as of a moment."""
         return f'{self.call} query --at {at} "SELECT count(*) FROM {table}"'  # noqa: S608 - shown to a person, not run
 
-    def open(self) -> Lake:
-        """Open the lake."""
-        from penstock.lake import open_lake
+    def open(self, text: bytes | None = None) -> Lake:
+        """Open the lake, as `text` declares it; as `lake.yaml` does, when left out."""
+        from penstock.lake import Lake
 
-        return open_lake(self.folder)
+        return Lake(self.folder, text=text)
 
 
 def _note_json(ctx: click.Context, _option: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click calls it so

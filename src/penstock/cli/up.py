@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,11 +17,13 @@ from penstock.cli.output import emit, say
 from penstock.cli.session import Session, json_option
 from penstock.cli.signalled import heard, leave
 from penstock.cli.words import counted
+from penstock.errors import PenstockError
 from penstock.naming import printable
 
 if TYPE_CHECKING:
     from penstock.lake import Lake
     from penstock.service.live import Live
+    from penstock.service.station import Station
 
 STOPPING = "\nstopping: {at_hand}; Ctrl-C once more leaves at once\n"
 GIVING_BACK_SECONDS = 5.0
@@ -65,41 +67,79 @@ def command(session: Session, workers: int | None, port: int | None, *, no_http:
     faults.install_from_environment()
     stop = _Stop(quiet=quiet)
     with heard((signal.SIGINT, signal.SIGTERM), stop.hear):
-        while _keep(session, stop, workers, None if no_http else (port,), quiet=quiet):
-            pass
+        _Keeping(session, stop, workers, None if no_http else (port,), quiet=quiet).keep()
     return 0
 
 
-def _keep(session: Session, stop: _Stop, workers: int | None, port: tuple[int | None] | None, *, quiet: bool) -> bool:
-    """Keep the lake alive until it ends, answering on a `port` unless that is None; whether it is to be opened anew."""
-    from penstock.declaration import seconds_of
-    from penstock.service.drain import drain
-    from penstock.service.live import Live
-    from penstock.service.station import Station
+class _Keeping:
+    """Keeps the lake alive, through changes of what is declared."""
 
-    with session.open() as lake:
-        live = Live(lake, workers=workers)
-        live.attendants += [lake.notifier(), lake.alarms(), lake.workflows()]
-        with closing(Station(lake, live)) as station:
-            if not quiet:
-                _speak(lake, session)
-            notes = station.open(*(port or ()))
-            live.start()
-            stop.live = live
-            station.start()
-            if not quiet:
-                _greet(live, session, station.port, notes)
-            if stop.signal:
-                live.stop()
-            while not live.wait(1.0) and not stop.signal:  # a declaration that changed may wait for a large file
-                pass
-            drained = drain(live, lake.workflows(), seconds_of(lake.declaration.up.drain))
+    def __init__(
+        self, session: Session, stop: _Stop, workers: int | None, port: tuple[int | None] | None, *, quiet: bool
+    ) -> None:
+        """Answer on a `port` unless that is None."""
+        self._session, self._stop, self._workers, self._port, self._quiet = session, stop, workers, port, quiet
+        self._before: bytes | None = None
+
+    def keep(self) -> None:
+        """Keep it alive until a signal comes; as it is declared anew, whenever that changes."""
+        text = self._once(None)
+        while text is not None:
+            text = self._once(text)
+
+    def _once(self, text: bytes | None) -> bytes | None:
+        """Keep it alive as `text` declares it, or as before where that fails; gives what it is declared as next."""
+        with ExitStack() as opened:
+            live, station = self._open(opened, text)
+            self._before = live.lake.text
+            drained = self._wait(live)
             station.say_goodbye(drained=drained)
-        if not quiet and (stop.signal or not drained):
-            _part(live, session, drained=drained)
-        if not drained:
-            _leave_undone(lake)
-        return live.reload and not stop.signal
+            if not self._quiet and self._stop.signal:
+                _part(live, self._session, drained=drained)
+            if not drained:
+                _leave_undone(live.lake)
+            return None if self._stop.signal else live.reload
+
+    def _open(self, opened: ExitStack, text: bytes | None) -> tuple[Live, Station]:
+        try:
+            return self._start(opened, text)
+        except PenstockError as error:
+            if self._before is None or self._stop.signal:
+                raise
+            opened.close()
+            found = self._start(opened, self._before, refused=text)
+            found[0].lake.signals.announce("declaration_refused", problems=str(error).splitlines())
+            return found
+
+    def _start(self, opened: ExitStack, text: bytes | None, refused: bytes | None = None) -> tuple[Live, Station]:
+        from penstock.service.live import Live
+        from penstock.service.station import Station
+
+        lake = opened.enter_context(self._session.open(text))
+        live = Live(lake, workers=self._workers, refused=refused)
+        live.attendants += [lake.notifier(), lake.alarms(), lake.workflows()]
+        station = opened.enter_context(closing(Station(lake, live)))
+        if not self._quiet:
+            _speak(lake, self._session)
+        notes = station.open(*(self._port or ()))
+        live.start()
+        self._stop.live = live
+        station.start()
+        if not self._quiet:
+            _greet(live, self._session, station.port, notes)
+        if self._stop.signal:
+            live.stop()
+        return live, station
+
+    def _wait(self, live: Live) -> bool:
+        """Wait until everything has ended, without bound where nobody asked for it; whether it has."""
+        from penstock.declaration import seconds_of
+        from penstock.service.drain import drain
+
+        workflows = live.lake.workflows()
+        while not self._stop.signal and not (live.wait(1.0) and workflows.stop(1.0)):
+            pass
+        return drain(live, workflows, seconds_of(live.lake.declaration.up.drain))
 
 
 def _part(live: Live, session: Session, *, drained: bool) -> None:

@@ -94,7 +94,7 @@ class Delivery:
             NoticeError: It could not be delivered; says what was tried and what to do.
         """
         if target.url.startswith(OUTBOX):
-            outbox = Outbox(self._outbox_folder(target.url), self._clock)
+            outbox = Outbox(self.outbox_folder(target.url), self._clock)
             outbox.put(letter.number, letter.created, target.label, letter.subject, letter.body)
             return
         with _overheard() as said:
@@ -155,7 +155,8 @@ class Delivery:
             targets=[address],
         )
 
-    def _outbox_folder(self, url: str) -> Path:
+    def outbox_folder(self, url: str) -> Path:
+        """The folder that an address names which starts with `file:`."""
         path = unquote(url.removeprefix(OUTBOX).removeprefix("//"))
         return self._folder / path if path else self._state_folder / FOLDER
 

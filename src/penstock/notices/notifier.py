@@ -37,6 +37,8 @@ TAKE_OVER_SECONDS = 30.0
 VISIBLE_SECONDS = 300.0
 """How long an attempt of a process that died is left alone."""
 CLOSE_SECONDS = 5.0
+FAILED_SECONDS = 5.0
+"""How long a target rests for which not even an attempt could be noted, on a full disk for example."""
 KEPT_SECONDS = 30 * 86_400.0
 log = logging.getLogger("penstock.notices")
 
@@ -74,6 +76,7 @@ class Notifier:
         self._targets = {target.label: target for one in post.subscriptions for target in one.targets}
         self._lease: Lease | None = None
         self._lanes: dict[str, threading.Thread] = {}
+        self._rests: dict[str, float] = {}
         self._lock = threading.RLock()
         self._closed = False
 
@@ -193,7 +196,7 @@ class Notifier:
         now = self._clock.now()
         self._lanes = {label: lane for label, lane in self._lanes.items() if lane.is_alive()}
         for label, message in self._firsts().items():
-            if message.not_before <= now and label not in self._lanes:
+            if message.not_before <= now and label not in self._lanes and not self._rest_of(label):
                 lane = threading.Thread(target=self._work, args=(label,), name=f"penstock-{NAME}", daemon=True)
                 self._lanes[label] = lane
                 lane.start()
@@ -209,7 +212,13 @@ class Notifier:
 
     def _next(self) -> float | None:
         """When the next message is due; those of targets that are busy come up when they are done."""
-        return min((one.not_before for label, one in self._firsts().items() if label not in self._lanes), default=None)
+        now, firsts = self._clock.now(), self._firsts().items()
+        free = [(one.not_before, self._rest_of(label)) for label, one in firsts if label not in self._lanes]
+        return min((max(due, now + rests) if rests else due for due, rests in free), default=None)
+
+    def _rest_of(self, label: str) -> float:
+        """For how many seconds nothing is started for a target."""
+        return max(self._rests.get(label, 0.0) - time.monotonic(), 0.0)
 
     def _work(self, label: str) -> None:
         """Deliver what is due for one target."""
@@ -219,6 +228,7 @@ class Notifier:
         except Exception:
             if not self._closed:  # a store that was closed meanwhile ends the thread; the message is tried again
                 log.exception("the thread for %s failed", label)
+                self._rests[label] = time.monotonic() + FAILED_SECONDS
         finally:
             with self._lock:
                 self._lanes.pop(label, None)

@@ -6,6 +6,7 @@ A message's file is named after its number, so that a message which is delivered
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from penstock.clock import Clock, iso
 from penstock.errors import NoticeError
 
 FOLDER = "outbox"
+_OWN = re.compile(r"^\d{8}T\d{6}-.+\.txt$")
+"""Names that messages have; other files in the folder are somebody's."""
 KEPT_SECONDS = 30 * 86_400.0
 KEPT_FILES = 1_000
 
@@ -48,8 +51,8 @@ class Outbox:
         return file
 
     def _clear(self) -> None:
-        """Remove the oldest files, so that the outbox stays small."""
-        files = sorted(self._folder.glob("*.txt"), reverse=True)
+        """Remove the oldest messages, so that the outbox stays small."""
+        files = sorted((file for file in self._folder.glob("*.txt") if _OWN.match(file.name)), reverse=True)
         oldest = self._clock.now() - KEPT_SECONDS
         for at, file in enumerate(files):
             with suppress(OSError):

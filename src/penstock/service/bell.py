@@ -34,15 +34,20 @@ class Bell:
         while not self._done.is_set():
             try:
                 self._watch()
+                continue
             except (OSError, RuntimeError) as error:
                 log.info("the bell is watched anew", exc_info=error)
             self._rung()
             self._done.wait(AGAIN_SECONDS)
 
     def _watch(self) -> None:
-        from watchfiles import watch
+        """Ring until stopped, or until the bell is gone or another one, which nobody would hear."""
+        from watchfiles import Change, watch
 
         self._bell.touch()
+        identity, begun = self._identity(), False
+        gone = (Change.deleted, str(self._bell))
+        looked = False
         for found in watch(
             self._folder,
             self._bell,
@@ -57,7 +62,18 @@ class Bell:
             ignore_permission_denied=True,
         ):
             names = {Path(path).name for _, path in found}
-            if BELL in names:
+            if BELL in names or not begun:  # it may have been rung while nobody listened
                 self._rung()
-            if DECLARATION in names:
+            begun = True
+            if DECLARATION in names or not looked:  # it may have changed before it was watched
+                looked = True
                 self._changed()
+            if gone in found or self._identity() != identity:
+                return  # a file made anew may have the number of the one that went
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            there = self._bell.stat()
+        except FileNotFoundError:
+            return None
+        return there.st_dev, there.st_ino

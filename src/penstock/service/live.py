@@ -15,8 +15,7 @@ from typing import Any, Literal
 
 from penstock.arrivals import Recorder, Summary, Watcher, Worker, revive
 from penstock.arrivals.settle import Heartbeat
-from penstock.declaration import decoded, examine, seconds_of
-from penstock.errors import DeclarationError
+from penstock.declaration import seconds_of
 from penstock.lake import Lake
 from penstock.service.attendant import Attendant
 from penstock.service.bell import Bell
@@ -50,20 +49,20 @@ class Counts:
 class Live:
     """Keeps one lake alive."""
 
-    def __init__(self, lake: Lake, *, workers: int | None = None) -> None:
+    def __init__(self, lake: Lake, *, workers: int | None = None, refused: bytes | None = None) -> None:
         """Prepare to keep `lake` alive, with as many `workers` as it declares, when left out.
 
         Whoever keeps it may add to `attendants` before it starts. Once it has ended with `reload`, `lake.yaml` was
-        changed, and whoever keeps it opens the lake anew.
+        changed to that, and whoever keeps it opens the lake anew. A text that was `refused` is not looked at again.
         """
         self.lake = lake
         self.attendants: list[Attendant] = []
         self.counts = Counts()
         self.paused: str | None = None
-        self.reload = False
+        self.reload: bytes | None = None
         self.started_at = 0.0
         self.error: BaseException | None = None
-        self._text = (lake.folder / "lake.yaml").read_bytes()
+        self._text = lake.text if refused is None else refused
         self._count = workers or lake.declaration.intake.workers
         self._news = News()
         self._threads = Threads(self._failed)
@@ -130,10 +129,9 @@ class Live:
     def _listen(self) -> None:
         signals = self.lake.signals
         signals.listen("started", self._note_started)
-        signals.listen("event", lambda _: self._wake_attendants())
+        signals.listen("rung", lambda _: self._wake_attendants())
         for name in ("finished", "dead", "failed"):
             signals.listen(name, self._note_ended)
-        self.lake.state.events.listen(lambda _: self._wake_attendants())
 
     def stop(self) -> None:
         """Take no new work, finish the files at hand, and end; returns at once, any thread may call it."""
@@ -238,16 +236,20 @@ class Live:
         if text == self._text or self._stopping.is_set():
             return
         self._text = text
-        try:
-            problems = examine(decoded(text)).problems
-        except DeclarationError as error:
-            problems = error.problems
-        if problems:
-            self.lake.signals.announce("declaration_refused", problems=[str(problem) for problem in problems])
+        if problems := self._problems_with(text):
+            self.lake.signals.announce("declaration_refused", problems=problems)
         else:
-            self.reload = True
+            self.reload = text
             self.lake.signals.announce("declaration_changed")
             self.stop()
+
+    def _problems_with(self, text: bytes) -> list[str]:
+        self._warm.wait()
+        try:
+            return [str(problem) for problem in self.lake.problems_with(text)]
+        except Exception as error:
+            log.warning("lake.yaml could not be looked at", exc_info=error)
+            return [f"lake.yaml: could not be looked at: {error}; save it again, changed, to have it looked at anew"]
 
     def _wake_attendants(self) -> None:
         for minder in self._minders:

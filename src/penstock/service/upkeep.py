@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
 from penstock.lake import Lake
 from penstock.naming import TableName
+from penstock.state.events import forget_old
+
+log = logging.getLogger("penstock.service")
 
 TIDY_SECONDS = 3_600.0
-EVENTS_KEPT_SECONDS = 7 * 86_400.0
-EVENTS_KEPT_AT_MOST_SECONDS = 90 * 86_400.0
-"""How long events are kept that everybody has acted on, and those that somebody never did."""
 
 
 class Upkeep:
@@ -34,19 +35,38 @@ class Upkeep:
         self._wake()
 
     def attend(self) -> float | None:
-        """Do what is due; gives the moment of the next tidying."""
-        with self._lock:
-            written, self._written = self._written, {}
-        for table in written:
-            self._tend = self._tend or self._lake.tender()
-            self._tend(table)
+        """Do what is due; gives the moment of the next tidying.
+
+        Whatever fails is due again the next time, and holds up nothing else.
+
+        Raises:
+            Exception: What failed first.
+        """
+        failed = self._tend_all()
         now = self._lake.clock.now()
         if now >= self._tidied + TIDY_SECONDS:
-            self._tidied = now
             self._tidy(now)
+            self._tidied = now
+        if failed:
+            raise failed[0]
         return self._tidied + TIDY_SECONDS
+
+    def _tend_all(self) -> list[Exception]:
+        with self._lock:
+            written, self._written = self._written, {}
+        failed = []
+        for table in written:
+            try:
+                self._tend = self._tend or self._lake.tender()
+                self._tend(table)
+            except Exception as error:
+                log.warning("%s could not be looked after; it is tried again", table, exc_info=error)
+                failed.append(error)
+                with self._lock:
+                    self._written[table] = None
+        return failed
 
     def _tidy(self, now: float) -> None:
         """Remove what was kept for long enough: rows in quarantine, and events."""
         self._lake.purge(self._lake.declared)
-        self._lake.state.events.trim(now - EVENTS_KEPT_SECONDS, now - EVENTS_KEPT_AT_MOST_SECONDS)
+        forget_old(self._lake.state.events, now)

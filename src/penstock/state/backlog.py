@@ -40,7 +40,10 @@ class Backlog(Protocol):
         """What could be claimed, now or later."""
 
     def is_ahead(self, table: TableName, sequence: int) -> bool:
-        """Whether arrivals recorded before `sequence` can be claimed now, or are worked on."""
+        """Whether arrivals recorded before `sequence` are worked on, can be claimed, or rest for no fault of theirs.
+
+        What waits for its next attempt after one that counted delays nobody.
+        """
 
     def last(self) -> int:
         """Sequence of the arrival that was recorded last; 0 when there is none."""

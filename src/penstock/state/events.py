@@ -12,6 +12,10 @@ from typing import Any, Protocol
 
 from penstock.naming import EventName, TableName
 
+KEPT_SECONDS = 7 * 86_400.0
+KEPT_AT_MOST_SECONDS = 90 * 86_400.0
+"""How long events are kept that everybody has acted on, and those that somebody never did."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -57,3 +61,8 @@ class Events(Protocol):
 
         Both are moments in seconds since 1970; gives the number of events forgotten.
         """
+
+
+def forget_old(events: Events, now: float) -> int:
+    """Forget events that were kept for long enough; gives how many."""
+    return events.trim(now - KEPT_SECONDS, now - KEPT_AT_MOST_SECONDS)

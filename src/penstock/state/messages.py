@@ -76,4 +76,4 @@ class Messages(Protocol):
         """The same for each notice and target, in order of their names."""
 
     def trim(self, before: float) -> int:
-        """Forget messages that were sent before a moment; gives how many."""
+        """Forget messages that were sent, or last tried and given up, before a moment; gives how many."""

@@ -110,5 +110,8 @@ class Schedules(Protocol):
     def since(self, workflow: str, what: str) -> float | None:
         """The moment up to which they were looked at; None when they were never, or were declared otherwise."""
 
+    def after(self, workflow: str, what: str) -> int | None:
+        """The event after which events count; None when it was never looked at, or was declared otherwise."""
+
     def put(self, workflow: str, what: str, moment: float) -> None:
-        """Remember the moment; `what` is what is declared."""
+        """Remember the moment; `what` is what is declared. Events count after the newest when that is first seen."""

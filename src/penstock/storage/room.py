@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from penstock.clock import Clock
@@ -17,6 +17,8 @@ from penstock.errors import PenstockError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 SAID = tuple(os.strerror(number) for number in NO_ROOM)
+OF_SQLITE = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE")
+"""What SQLite calls it: a disk that is full, a quota that is used up, and no room for what it shares in memory."""
 AGAIN_SECONDS = 5.0
 """How long nothing is tried after a write that found no room, although the disk says that there is some: a quota."""
 MORE = 1.1
@@ -34,6 +36,7 @@ class Room:
         self._clock = clock
         self._low = False
         self._failed = ("", 0.0)
+        self._listeners: list[Callable[[], object]] = []
 
     def free(self) -> int:
         """Bytes free for us on the disk that has the fewest."""
@@ -55,7 +58,18 @@ class Room:
         if not is_full(error):
             return False
         self._failed = ("a write found no room on the disk, or a quota is used up", self._clock.now() + AGAIN_SECONDS)
+        for listener in self._listeners:
+            listener()
         return True
+
+    def listen(self, listener: Callable[[], object]) -> None:
+        """Call `listener` whenever a write found no room."""
+        self._listeners.append(listener)
+
+    @property
+    def met(self) -> str | None:
+        """What was noted last; None where every write so far found room."""
+        return self._failed[0] or None
 
     def _look(self) -> Iterator[tuple[int, bool, Path]]:
         """Free bytes, whether no more files can be made, and the folder; once per disk."""
@@ -101,6 +115,6 @@ def _says_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return True
     if isinstance(error, sqlite3.OperationalError):
-        return "disk is full" in str(error)
+        return "disk is full" in str(error) or getattr(error, "sqlite_errorname", "") in OF_SQLITE
     of_disk = isinstance(error, OSError) or type(error).__name__ == "IOException"
     return of_disk and any(text in str(error) for text in SAID)

@@ -1,4 +1,4 @@
-"""Switching an SQLite file to a write-ahead log, as several processes may want to do at the same moment."""
+"""Switching an SQLite file to a write-ahead log and back, as several processes may want to do at the same moment."""
 
 from __future__ import annotations
 
@@ -24,3 +24,19 @@ def write_ahead(connection: sqlite3.Connection, patience: float) -> None:
             time.sleep(PAUSE_SECONDS)
         else:
             return
+
+
+def leave_log(connection: sqlite3.Connection) -> bool:
+    """Switch back; False, with nothing changed, while anybody else has the file open: SQLite makes sure of that."""
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        return False
+    return True
+
+
+def has_log(connection: sqlite3.Connection) -> bool:
+    """Whether the file has a write-ahead log."""
+    return bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")

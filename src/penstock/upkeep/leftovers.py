@@ -15,7 +15,7 @@ from pathlib import Path
 
 from penstock import faults
 
-_SPILL = re.compile(r"^(?P<process>\d+)-\d+$")
+_SPILL = re.compile(r"^(?P<process>\d+)-(?:\d+|[0-9a-f]{8})$")
 _SCRATCH = re.compile(r"^[0-9a-f]{32}$")
 _WORKER = re.compile(r"^\d+-[0-9a-f]{12}$")
 YOUNG = 60.0

@@ -2,7 +2,8 @@
 
 All of it is planned in one transaction: what was looked at is remembered together with the runs that came of it. So
 any number of processes may plan at any time, and whatever is due has one run, none is lost and none is doubled. A
-workflow starts to count when a process first sees it as it is declared; what was before that starts nothing.
+workflow starts to count when a process first sees it as it is declared; what was before that starts nothing. Which
+events were before is told by their numbers, because clocks are set.
 
 A run that would be its own effect, because a workflow's end led to it through other workflows' ends, is left out. So is
 what a schedule's policy leaves out. Both stand in the history with their reason.
@@ -251,10 +252,10 @@ class Planner:
         if not events:
             return False
         for name, workflow in self._workflows.items():
-            since = self._since(name)
-            if workflow.on is not None and since is not None:
+            after = self._state.schedules.after(name, _what(workflow))
+            if workflow.on is not None and after is not None:
                 patterns = workflow.on.patterns
-                self._start(name, [one for one in events if one.at >= since and _starts(patterns, one)])
+                self._start(name, [one for one in events if one.sequence > after and _starts(patterns, one)])
         self._state.events.advance(CONSUMER, events[-1].sequence)
         return len(events) == BATCH
 

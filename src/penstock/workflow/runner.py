@@ -3,6 +3,7 @@
 Every change of a run is written down before the next thing is done. A step that has to rest gives its run back with the
 moment at which it may go on, so that a rest outlives the process and costs no thread. When a process is killed, another
 one takes the run up at the step at which it stood; the attempt counts as failed. Steps can be done twice without harm.
+So it is where a change could not be written down: the run is given back as soon as that can be written.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MOST_AT_ONCE = 4
 MILLISECONDS = 1_000
 DIED = "the process that worked on it ended"
 BY_HAND = "stopped by hand"
+AGAIN_SECONDS = 5.0
+"""How long a run rests whose change could not be written down."""
 
 
 class Runner:
@@ -49,6 +52,7 @@ class Runner:
         self._chance = random.Random()  # noqa: S311 - spreads attempts, guards nothing
         self._threads: set[threading.Thread] = set()
         self._halts: set[Halt] = set()
+        self._broken: dict[str, tuple[WorkflowRun, str]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self.cancelled = False
@@ -57,6 +61,7 @@ class Runner:
 
     def dispatch(self) -> float | None:
         """Start threads for runs that may go on; gives the moment at which the next run has rested."""
+        self._mend()
         while not self._stopping.is_set():
             with self._lock:
                 if len(self._threads) >= MOST_AT_ONCE:
@@ -74,14 +79,31 @@ class Runner:
     def _thread(self, run: WorkflowRun) -> None:
         try:
             self.go_on(run)
-        except Exception:
+        except Exception as error:
             log.exception("the workflow run %s could not be worked on", run.run)
+            with self._lock:
+                self._broken[run.run] = run, redacted(f"{type(error).__name__}: {error}")
         finally:
             with self._lock:
                 self._threads.discard(threading.current_thread())
             self._signals.announce("rung")  # whoever calls at the right time asks anew when that is
             if not self._stopping.is_set():
                 self._dispatch_quietly()
+
+    def _mend(self) -> None:
+        """Give back runs whose thread ended with an error; those that cannot be given back now stay for the next time.
+
+        Nobody else takes them up: this process is alive.
+        """
+        with self._lock:
+            for name, (claimed, reason) in list(self._broken.items()):
+                found = self._state.workflows.find(name)
+                if found is not None:
+                    steps = tuple(_broken_off(step, reason) for step in found.steps)
+                    rested = self._clock.now() + AGAIN_SECONDS
+                    again = replace(found, attempts=claimed.attempts, steps=steps, state="queued", not_before=rested)
+                    self._state.workflows.keep(again)  # unless it has ended, or another process has it by now
+                del self._broken[name]
 
     def _dispatch_quietly(self) -> None:
         try:
@@ -151,8 +173,11 @@ class Runner:
         """Try a step once; False when the run does not go on now."""
         patience = workflow.patience(action)
         step = run.steps[at]
-        if step.state == "running" and step.attempts >= patience.attempts:
-            return self._end(_with(run, at, replace(step, state="failed", error=DIED)), f"{step.words}: {DIED}"), False
+        if step.state in {"running", "failed"} and step.attempts >= patience.attempts:
+            reason = DIED if step.state == "running" else step.error
+            return self._end(
+                _with(run, at, replace(step, state="failed", error=reason)), f"{step.words}: {reason}"
+            ), False
         step = replace(step, state="running", attempts=step.attempts + 1, started=self._clock.now(), finished=None)
         run = self._keep(_with(run, at, step))
         halt = Halt(timeout_of(action))
@@ -242,6 +267,11 @@ def _line(error: PenstockError) -> str:
     """An error in one line, with its next step."""
     where = f"{error.where}: " if error.where else ""
     return redacted(where + error.what + (f"; {error.hint}" if error.hint else "")).replace("\n", "; ")
+
+
+def _broken_off(step: StepRecord, reason: str) -> StepRecord:
+    """A step of which nobody knows how it went: the attempt counts."""
+    return replace(step, state="failed", error=reason) if step.state == "running" else step
 
 
 def _with(run: WorkflowRun, at: int, step: StepRecord) -> WorkflowRun:

@@ -242,7 +242,10 @@ class Readmitter:
             figures = Accounting(rows_in=came, rows_out=written, dropped=lost, bytes_out=size, added=more)
             first = found[0][1][0]
             at = first["readmitted"].replace(tzinfo=UTC).timestamp()
-            self._state.runs.add(_run(run, name, first["corrections"], figures, at))
+            noted = _run(run, name, first["corrections"], figures, at)
+            with self._state.together():
+                self._state.runs.add(noted)
+                tell_committed(self._state.events, noted, ())
 
     def _discard(self, backs: list[Back]) -> None:
         for back in backs:

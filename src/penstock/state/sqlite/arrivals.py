@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate, takewhile
 from typing import Any
@@ -65,18 +65,17 @@ class Arrivals:
         now, worker = self._database.clock.now(), self._database.worker
         with self._database.transaction() as sql:
             self._free(sql, table, now)
-            waiting = sql.execute(
-                "SELECT sequence, size, trouble FROM arrivals WHERE \"table\"=? AND state='pending' AND not_before<=? "
-                "ORDER BY sequence LIMIT ?",
-                (str(table), now, limit),
-            ).fetchall()
+            values = {"table": str(table), "now": now, "limit": limit, "alone": ALONE}
+            waiting = sql.execute(_WAITING.format(""), values).fetchall()
+            if any(_lost(row) >= ALONE for row in waiting) and self._one_alone(sql, now):
+                waiting = sql.execute(_WAITING.format(_NOT_ALONE), values).fetchall()  # others go past it
             claimed = [
                 sql.execute(
                     "UPDATE arrivals SET state='working', attempts=attempts+1, attempt=?, worker=?, lease_until=? "
                     "WHERE sequence=? RETURNING *",
                     (uuid.uuid4().hex[:8], worker, now + LEASE_SECONDS, row["sequence"]),
                 ).fetchone()
-                for row in _within(_together(waiting, lambda: self._one_alone(sql)), size)
+                for row in _within(_together(waiting), size)
             ]
         return [_arrival(row) for row in claimed]
 
@@ -104,10 +103,13 @@ class Arrivals:
             )
         return len(lost)
 
-    def _one_alone(self, sql: sqlite3.Connection) -> bool:
-        """Whether somebody works on an arrival that is to be worked on alone."""
-        found = sql.execute("SELECT trouble FROM arrivals WHERE state='working' AND trouble IS NOT NULL")
-        return any(_lost(row) >= ALONE for row in found)
+    def _one_alone(self, sql: sqlite3.Connection, now: float) -> bool:
+        """Whether somebody who neither is dead nor hangs works on an arrival that is to be worked on alone."""
+        found = sql.execute(
+            "SELECT worker, trouble FROM arrivals WHERE state='working' AND trouble IS NOT NULL AND lease_until>=?",
+            (now,),
+        )
+        return any(_lost(row) >= ALONE and not self._database.dead(row["worker"]) for row in found.fetchall())
 
     def finish(
         self, arrival: Arrival, run: str, accounting: Accounting, quarantine_stem: str | None, *, replaces: bool = True
@@ -265,6 +267,12 @@ class Arrivals:
             return self._lose(sql, f"worker IN ({marks})", tuple(dead), dead)
 
 
+_WAITING = """
+SELECT sequence, size, trouble FROM arrivals WHERE "table"=:table AND state='pending' AND not_before<=:now {}
+ORDER BY sequence LIMIT :limit
+"""
+_NOT_ALONE = "AND coalesce(json_extract(trouble, '$.lost'), 0)<:alone"
+
 _STILL_IN = """(state='superseded' AND NOT (? AND EXISTS (
     SELECT 1 FROM arrivals newer WHERE newer."table"=arrivals."table" AND newer.key=arrivals.key
     AND newer.sequence>arrivals.sequence AND newer.state='finished')))"""
@@ -275,11 +283,8 @@ def _lost(row: sqlite3.Row) -> int:
     return Trouble.from_json(row["trouble"]).lost
 
 
-def _together(rows: list[sqlite3.Row], one_alone: Callable[[], bool]) -> list[sqlite3.Row]:
+def _together(rows: list[sqlite3.Row]) -> list[sqlite3.Row]:
     """The first rows that may be worked on together: what may have ended a process harms as few others as can be."""
-    lost = [_lost(row) for row in rows]
-    if any(count >= ALONE for count in lost) and one_alone():
-        rows = [row for row, count in zip(rows, lost, strict=True) if count < ALONE]
     first = _lost(rows[0]) if rows else 0
     if first >= ALONE:
         return rows[:1]

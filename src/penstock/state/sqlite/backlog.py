@@ -72,11 +72,15 @@ class Backlog:
         return min(free, default=None), len(rows) > len(free)
 
     def is_ahead(self, table: TableName, sequence: int) -> bool:
-        """Whether arrivals recorded before `sequence` can be claimed now, or are worked on."""
+        """Whether arrivals recorded before `sequence` are worked on, can be claimed, or rest for no fault of theirs.
+
+        What waits for its next attempt after one that counted delays nobody.
+        """
         rows = self._database.rows(
             "SELECT 1 FROM arrivals WHERE \"table\"=? AND state='working' AND sequence<? "
             "UNION ALL "
-            "SELECT 1 FROM arrivals WHERE \"table\"=? AND state='pending' AND sequence<? AND not_before<=? LIMIT 1",
+            "SELECT 1 FROM arrivals WHERE \"table\"=? AND state='pending' AND sequence<? "
+            "AND (not_before<=? OR attempts=0) LIMIT 1",
             str(table),
             sequence,
             str(table),

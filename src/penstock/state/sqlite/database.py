@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,14 +21,16 @@ from typing import Any
 
 from penstock import faults
 from penstock.clock import Clock
-from penstock.errors import DamagedStateError, StateError
+from penstock.errors import StateError
 from penstock.state.processes import FOLDER, at_work, is_alive
 from penstock.state.sqlite import sums
 from penstock.state.sqlite.health import Health, faults_of
-from penstock.storage.write_ahead import write_ahead
+from penstock.storage.write_ahead import has_log, leave_log, write_ahead
 
 SCHEMA_VERSION = 5
 BUSY_SECONDS = 60.0
+ALONE_SECONDS, APART_SECONDS = 2.0, 0.1
+"""How long others are waited for who want to change an older store, too, and the longest pause between two tries."""
 
 FIRST_SCHEMA = """
 CREATE TABLE arrivals (
@@ -99,6 +103,7 @@ CREATE TABLE alarm_changes (
 );
 CREATE INDEX alarm_changes_by_time ON alarm_changes (at);
 CREATE INDEX arrivals_in_trouble ON arrivals ("table", state, key) WHERE plan IS NOT NULL;
+CREATE INDEX events_by_time ON events (at);
 CREATE INDEX events_failed ON events (at) WHERE name='failed';
 CREATE INDEX runs_by_end ON runs (started + duration_ms / 1000.0);
 CREATE INDEX runs_with_rows ON runs ("table", started) WHERE snapshot IS NOT NULL;
@@ -111,13 +116,25 @@ CREATE TABLE workflow_runs (
 );
 CREATE INDEX workflow_runs_by_state ON workflow_runs (state, due);
 CREATE INDEX workflow_runs_by_queued ON workflow_runs (queued);
-CREATE TABLE schedules (schedule TEXT PRIMARY KEY, expression TEXT NOT NULL, last_due REAL NOT NULL, sum INTEGER);
+CREATE TABLE schedules (
+    schedule TEXT PRIMARY KEY, expression TEXT NOT NULL, last_due REAL NOT NULL, after_event INTEGER NOT NULL,
+    sum INTEGER
+);
 """,
 }
 """What each version of the schema adds to the one before it; sums are added by `sums.statements`."""
 
 Told = dict[str, Any]
 """An event that was recorded: its `event`, `table` and facts."""
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    made = sqlite3.connect(
+        file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=faults.Connection
+    )
+    made.row_factory = sqlite3.Row
+    sums.install(made)
+    return made
 
 
 class Database:
@@ -136,21 +153,13 @@ class Database:
         file = folder / "state.db"
         self._health = health = Health(file)
         try:
-            self._connection = sqlite3.connect(
-                file,
-                timeout=BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-                factory=faults.Connection,
-            )
-            self._connection.row_factory = sqlite3.Row
-            sums.install(self._connection)
+            self._connection = _connect(file)
             with health.watched():
                 health.assert_sound(self._connection)
                 write_ahead(self._connection, BUSY_SECONDS)
-                self._connection.execute("PRAGMA synchronous=NORMAL")
                 self._migrate()
-        except DamagedStateError:
+                self._connection.execute("PRAGMA synchronous=NORMAL")
+        except StateError:
             self._connection.close()
             raise
         except sqlite3.Error as error:
@@ -161,29 +170,48 @@ class Database:
             ) from error
 
     def _migrate(self) -> None:
-        if self._version() < SCHEMA_VERSION:
-            self._assert_alone()
+        while self._version() < SCHEMA_VERSION:
+            self._be_alone()
             with self.transaction() as sql:
                 found = self._version()
+                if 0 < found < SCHEMA_VERSION and has_log(sql):
+                    continue  # somebody came in between
                 scripts = [FIRST_SCHEMA] if found == 0 else []
                 scripts += [change for version, change in sorted(_CHANGES.items()) if version > found]
                 self._health.assert_summed(sql, found)
                 for statement in (*";".join(scripts).split(";"), *sums.statements(found)):
                     sql.execute(statement)
                 sql.execute(f"PRAGMA user_version={max(found, SCHEMA_VERSION)}")
+            write_ahead(self._connection, BUSY_SECONDS)
         if self._version() > SCHEMA_VERSION:
             message = "was written by a newer version of penstock"
             raise StateError(message, where=str(self._folder / "state.db"), hint="upgrade penstock")
 
-    def _assert_alone(self) -> None:
-        """Make sure that nobody of an older version is at work with a store that is about to change."""
-        busy = at_work(self._folder) if 0 < self._version() < SCHEMA_VERSION else []
-        if busy:
-            raise StateError(
-                f"the state store is of an older version, and in use by {busy[0]}",
-                where=str(self._folder / "state.db"),
-                hint="stop that process first; then this version brings the store up to date by itself",
-            )
+    def _be_alone(self) -> None:
+        """Make sure that nobody of an older version has a store open that is about to change.
+
+        Without its write-ahead log, it is nobody's: SQLite refuses to leave the log while anybody else has the file
+        open, and an older version switches to it before anything else. Two that want to change the store at the same
+        moment get out of each other's way.
+        """
+        until = time.monotonic() + ALONE_SECONDS
+        while 0 < self._version() < SCHEMA_VERSION:
+            if busy := at_work(self._folder):
+                raise self._in_use(str(busy[0]))
+            if leave_log(self._connection):
+                return
+            if time.monotonic() > until:
+                raise self._in_use("another process")
+            self._connection.close()
+            time.sleep(random.uniform(0, APART_SECONDS))  # noqa: S311 - not a secret
+            self._connection = _connect(self.file)
+
+    def _in_use(self, by: str) -> StateError:
+        return StateError(
+            f"the state store is of an older version, and in use by {by}",
+            where=str(self.file),
+            hint="stop that process first; then this version brings the store up to date by itself",
+        )
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

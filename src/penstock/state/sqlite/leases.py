@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 
 from penstock.state.sqlite.database import Database
 from penstock.state.store import Lease
@@ -15,9 +16,12 @@ class Leases:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._left: set[Lease] = set()  # given back, and not told to the store yet
+        self._leaving = threading.Lock()
 
     def acquire(self, name: str) -> Lease | None:
         """Take the lease if it is free."""
+        self._give_back()
         now, worker = self._database.clock.now(), self._database.worker
         if not self._free(self._database.rows("SELECT * FROM leases WHERE name=?", name), now):
             return None  # told without a transaction, so that those who wait do not hold up the holder
@@ -38,18 +42,37 @@ class Leases:
 
     def held(self, lease: Lease) -> bool:
         """Whether the lease is still ours."""
+        if lease in self._left:
+            return False
         rows = self._database.rows(
             "SELECT 1 FROM leases WHERE name=? AND token=? AND worker<>''", lease.name, lease.token
         )
         return bool(rows)
 
     def release(self, lease: Lease) -> None:
-        """Give the lease back."""
+        """Give the lease back; what cannot be told to the store now is told to it before a lease is taken or renewed.
+
+        Otherwise a full disk that lasts for a moment would leave this worker with a lease that it prolongs for ever.
+        """
+        with self._leaving:
+            self._left.add(lease)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Tell the store what was given back."""
+        with self._leaving:
+            left = list(self._left)
+        if not left:
+            return
         with self._database.transaction() as sql:
-            sql.execute("UPDATE leases SET worker='', until=0 WHERE name=? AND token=?", (lease.name, lease.token))
+            tokens = [(lease.name, lease.token) for lease in left]
+            sql.executemany("UPDATE leases SET worker='', until=0 WHERE name=? AND token=?", tokens)
+        with self._leaving:
+            self._left.difference_update(left)
 
     def renew(self) -> None:
         """Prolong everything that this worker holds."""
+        self._give_back()
         until, worker = self._database.clock.now() + LEASE_SECONDS, self._database.worker
         with self._database.transaction() as sql:
             sql.execute("UPDATE leases SET until=? WHERE worker=?", (until, worker))

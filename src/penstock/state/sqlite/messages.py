@@ -79,9 +79,12 @@ class Messages:
         return tuple(Tally(**dict(row)) for row in rows)
 
     def trim(self, before: float) -> int:
-        """Forget messages that were sent long ago."""
+        """Forget messages that were sent, or last tried and given up, long ago."""
         with self._database.transaction() as sql:
-            gone = sql.execute("DELETE FROM messages WHERE state='sent' AND sent_at<?", (before,))
+            gone = sql.execute(
+                "DELETE FROM messages WHERE (state='sent' AND sent_at<?) OR (state='given_up' AND not_before<?)",
+                (before, before),
+            )
             return gone.rowcount
 
 

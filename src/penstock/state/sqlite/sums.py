@@ -50,7 +50,7 @@ SUMMED = {
         *("run", "workflow", "trigger", "due", "state", "attempts", "queued", "started", "finished", "worker"),
         *("steps", "error", "not_before", "joined", "catching_up", "cause"),
     ),
-    "schedules": ("schedule", "expression", "last_due"),
+    "schedules": ("schedule", "expression", "last_due", "after_event"),
 }
 """Tables with sums, and the columns that are summed, in order; later versions add columns only at the end."""
 FIRST_SUMMED = 4

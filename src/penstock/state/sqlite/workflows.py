@@ -134,17 +134,27 @@ class Schedules:
 
     def since(self, workflow: str, what: str) -> float | None:
         """The moment up to which they were looked at."""
-        rows = self._database.whole_rows(
+        rows = self._rows(workflow, what)
+        return float(rows[0]["last_due"]) if rows else None
+
+    def after(self, workflow: str, what: str) -> int | None:
+        """The event after which events count."""
+        rows = self._rows(workflow, what)
+        return int(rows[0]["after_event"]) if rows else None
+
+    def _rows(self, workflow: str, what: str) -> list[sqlite3.Row]:
+        return self._database.whole_rows(
             "schedules", "SELECT * FROM schedules WHERE schedule=? AND expression=?", workflow, what
         )
-        return float(rows[0]["last_due"]) if rows else None
 
     def put(self, workflow: str, what: str, moment: float) -> None:
         """Remember the moment."""
         with self._database.transaction() as sql:
             sql.execute(
-                "INSERT INTO schedules (schedule, expression, last_due) VALUES (?, ?, ?) ON CONFLICT (schedule) "
-                "DO UPDATE SET expression=excluded.expression, last_due=excluded.last_due",
+                "INSERT INTO schedules (schedule, expression, last_due, after_event) "
+                "SELECT ?, ?, ?, coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='events' "
+                "ON CONFLICT (schedule) DO UPDATE SET last_due=excluded.last_due, expression=excluded.expression, "
+                "after_event=CASE expression WHEN excluded.expression THEN after_event ELSE excluded.after_event END",
                 (workflow, what, moment),
             )
 
