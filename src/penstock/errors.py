@@ -176,6 +176,12 @@ class QueryError(PenstockError):
     code = "query"
 
 
+class AccessError(PenstockError):
+    """A role asks for what it was not granted, or no role of that name is declared; nothing was read."""
+
+    code = "access"
+
+
 class AlarmNotFoundError(PenstockError):
     """No alarm has the name that was asked for."""
 

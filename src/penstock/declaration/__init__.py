@@ -1,14 +1,16 @@
 """The declaration: what `lake.yaml` may say, read strictly, with positions."""
 
+from penstock.declaration.access import Role
 from penstock.declaration.alarms import Alarm
 from penstock.declaration.checks import Check, Fresh
 from penstock.declaration.files import Csv, Excel, Format, Json
 from penstock.declaration.json_schema import json_schema
 from penstock.declaration.model import Column, Contract, Declaration, OnReupload, Quarantine, Table, Zones
-from penstock.declaration.notices import EMBEDDED, PLAIN_MAIL, Mail, Notice, Role, matches, notice_name
+from penstock.declaration.notices import EMBEDDED, PLAIN_MAIL, Mail, Notice, notice_name
 from penstock.declaration.parse import Document
 from penstock.declaration.parse_rule import ParseRule
 from penstock.declaration.partition import parse_transform
+from penstock.declaration.patterns import matches
 from penstock.declaration.retry import Patience, Retry, patience_of
 from penstock.declaration.steps import (
     Bucket,

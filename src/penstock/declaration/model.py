@@ -10,11 +10,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from penstock.declaration.access import Role
 from penstock.declaration.alarms import Alarm
 from penstock.declaration.checks import Check
 from penstock.declaration.files import Csv, Excel, Format, Json
 from penstock.declaration.intake import Intake
-from penstock.declaration.notices import Mail, Notice, Role
+from penstock.declaration.notices import Mail, Notice
 from penstock.declaration.partition import Partition, assert_distinct, parse_transform
 from penstock.declaration.retry import Retry
 from penstock.declaration.steps import Step
@@ -134,7 +135,7 @@ class Declaration(Strict):
     retry: Retry = Retry()
     """How often a file is tried that fails for a reason that may pass, and how long it rests in between."""
     access: dict[str, Role] = Field(default={})
-    """Roles by name: who somebody is to the lake."""
+    """Roles by name: who somebody is to the lake, and what they may query."""
     mail: Mail = Mail()
     """The mail server behind plain addresses."""
     notices: list[Notice] | None = None

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from penstock.declaration.access import ROLE_NAME
 from penstock.declaration.parse import Document, Path
+from penstock.declaration.patterns import matches, pattern_problems
 from penstock.declaration.strict import Strict
 from penstock.declaration.upkeep import Duration
 from penstock.errors import Problem
-from penstock.naming import TABLE_NAME, EventName, TableName, did_you_mean
+from penstock.naming import EventName, TableName, did_you_mean
 from penstock.redaction import register_address
 
 EventOrAll = Literal[EventName, "*"]
-ROLE_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 ADDRESS = re.compile(r"^[a-z][a-z0-9+.-]*:")
 PLAIN_MAIL = re.compile(r"^mailto:(?!//)(?P<address>[^\s,;<>@/?]+@[^\s,;<>@/?]+)$")
 SERVICE = re.compile(r"^[a-z][a-z0-9+.-]*://\S+$")
@@ -35,13 +35,6 @@ def _rate(text: str) -> str:
 Rate = Annotated[str, AfterValidator(_rate)]
 Digest = Annotated[str, Field(pattern=r"^\d{1,6}\s*[smhd]$")]
 Addresses = Annotated[list[str], Field(min_length=1)]
-
-
-class Role(Strict):
-    """Who somebody is to the lake."""
-
-    contacts: list[str] = Field(default=[], examples=[["mailto:finance@example.org"]])
-    """Where messages to the role go: URLs, as in `to` of a notice; the outbox, when there is none."""
 
 
 class Mail(Strict):
@@ -110,11 +103,6 @@ EMBEDDED = Notice(name="embedded", when=["dead", "alarm", "ok"], to="file:")
 """The notice of a lake whose declaration says nothing of notices."""
 
 
-def matches(pattern: str, table: TableName) -> bool:
-    """Whether a table's name, with or without the default layer, fits a pattern."""
-    return fnmatchcase(str(table), pattern) or fnmatchcase(f"{table.layer}.{table.name}", pattern)
-
-
 def notice_name(notice: Notice, at: int) -> str:
     """The name of the notice that stands at a place, from 0, in the list."""
     return notice.name or f"notice_{at + 1}"
@@ -124,7 +112,7 @@ def notice_name(notice: Notice, at: int) -> str:
 
 
 def notice_problems(document: Document) -> Iterator[Problem]:
-    """Check names of roles, tables and notices, and how addresses are written; addresses are never quoted."""
+    """Check names of receivers, tables and notices, and how addresses are written; addresses are never quoted."""
     told = {problem.path for problem in document.problems}  # such as a variable that is not set
     yield from (problem for problem in _problems(document) if problem.path not in told)
 
@@ -135,25 +123,22 @@ def _problems(document: Document) -> Iterator[Problem]:
         return
     roles, notices, mail = value.get("access"), value.get("notices"), value.get("mail")
     known = list(roles) if isinstance(roles, dict) else []
-    yield from _role_problems(document, roles if isinstance(roles, dict) else {})
+    yield from _contact_problems(document, roles if isinstance(roles, dict) else {})
     yield from _mail_problems(document, mail if isinstance(mail, dict) else {})
     names: dict[str, int] = {}
     for at, notice in enumerate(notices if isinstance(notices, list) else ()):
         if isinstance(notice, dict):
             path = ("notices", at)
             yield from _receiver_problems(document, (*path, "to"), notice.get("to"), known)
-            yield from _table_problems(document, (*path, "tables"), notice.get("tables"))
+            yield from pattern_problems(document, (*path, "tables"), notice.get("tables"))
             name = notice.get("name") or f"notice_{at + 1}"
             if isinstance(name, str) and names.setdefault(name, at) != at:
                 place = (*path, "name") if notice.get("name") else path
                 yield document.problem(place, f'is the name of notices[{names[name]}], too: "{name}"')
 
 
-def _role_problems(document: Document, roles: Mapping[Any, Any]) -> Iterator[Problem]:
+def _contact_problems(document: Document, roles: Mapping[Any, Any]) -> Iterator[Problem]:
     for name, role in roles.items():
-        if not ROLE_NAME.match(str(name)):
-            rule = "a role is called by lower-case letters, digits and _, starting with a letter"
-            yield document.problem(("access", name), f'"{name}" cannot name a role; {rule}', at_key=True)
         contacts = role.get("contacts") if isinstance(role, dict) else None
         for at, contact in enumerate(contacts if isinstance(contacts, list) else ()):
             if isinstance(contact, str):
@@ -197,13 +182,3 @@ def _address_problems(document: Document, place: Path, url: str) -> Iterator[Pro
     text = "must be one mail address, like" if url.startswith("mailto:") else "must be a URL, like"
     example = '"mailto:ops@example.org"' if url.startswith("mailto:") else _FORMS.removeprefix("like ")
     yield document.problem(place, f"{text} {example}")
-
-
-def _table_problems(document: Document, path: Path, patterns: Any) -> Iterator[Problem]:
-    tables = document.value.get("tables")
-    known = [name for name in tables if TABLE_NAME.match(str(name))] if isinstance(tables, dict) else []
-    for at, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
-        if isinstance(pattern, str) and not any(matches(pattern, TableName.parse(name)) for name in known):
-            what = "no table fits" if "*" in pattern else "no table"
-            near = did_you_mean(pattern, known) or f"; declared: {', '.join(known) or 'none'}"
-            yield document.problem((*path, at), f'{what} "{pattern}"{near}')

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from penstock.declaration.access import access_problems
 from penstock.declaration.alarms import alarm_problems
 from penstock.declaration.chains import workflow_problems
 from penstock.declaration.explain import explain
@@ -146,6 +147,7 @@ def examine(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | N
             problems += explain(document, Declaration, error)
         problems += _name_problems(document)
         problems += alarm_problems(document)
+        problems += access_problems(document)
         problems += notice_problems(document)
     if declaration is not None:
         problems += workflow_problems(document, declaration)
