@@ -19,6 +19,7 @@ from penstock.storage import LocalZone, Seals
 from penstock.tables import LocalCatalog
 
 if TYPE_CHECKING:
+    from penstock.access import Grant
     from penstock.alarms import Alarms
     from penstock.arrivals import Discovery, Previewer, Readmission, Summary, Worker, Workshop
     from penstock.arrivals.dead import Letters
@@ -40,14 +41,16 @@ class Lake(Opened):
     Use it as a context manager, or call `close()` when done.
     """
 
-    def query(self, sql: str, at: str | None = None) -> Result:
+    def query(self, sql: str, at: str | None = None, role: str | None = None) -> Result:
         """Ask in SQL (DuckDB's dialect) over tables and `penstock.*`; read-only.
 
         Args:
             sql: One statement.
             at: The moment as of which tables are read: a snapshot's id, a tag, a time in ISO 8601; now, when left out.
+            role: For whom it is asked, who may ask what `access` grants the role; anything, when left out.
 
         Raises:
+            AccessError: The role may not ask this, or is not declared; nothing is read.
             IntegrityError: A file of a table is missing, or not as it was written; nothing is served.
             SnapshotError: Nothing is called `at`, or a table did not exist then.
             QueryError: The statement is not valid, would change something, or names what is not there.
@@ -55,7 +58,21 @@ class Lake(Opened):
         from penstock.queries import Asker
 
         folders = [self.raw.root, self.processed.root, self.enriched.root]
-        return Asker(self.catalog, self.state, self.processed, folders, self.history).ask(sql, at)
+        grant = None if role is None else self.grant(role)
+        if grant is not None:
+            grant.assert_allows(sql)
+        asker = Asker(self.catalog, self.state, self.processed, folders, self.history)
+        return asker.ask(sql, at, grant.tables if grant else None)
+
+    def grant(self, role: str) -> Grant:
+        """What a role may query.
+
+        Raises:
+            AccessError: No role of that name is declared.
+        """
+        from penstock.access import grant_of
+
+        return grant_of(self.declaration.access, role, {*self.declared, *self.catalog.tables()})
 
     def alarms(self) -> Alarms:
         """What watches over the lake: how each alarm stands, and a look at all of them."""

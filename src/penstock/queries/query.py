@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -122,12 +122,13 @@ class Asker:
         self._history = history
         self._memory = memory
 
-    def ask(self, sql: str, at: str | None = None) -> Result:
+    def ask(self, sql: str, at: str | None = None, only: Collection[TableName] | None = None) -> Result:
         """Run one statement that reads.
 
         Args:
             sql: The statement.
             at: The moment as of which tables are read: a snapshot's id, a tag, a time in ISO 8601; now, when left out.
+            only: Tables of the lake outside which nothing is there to be read, no files either; all, when left out.
 
         Raises:
             SnapshotError: A table did not exist then, or nothing is called so.
@@ -145,9 +146,10 @@ class Asker:
         connection.execute("SET enable_progress_bar=false")  # it would write over the answer
         connection.execute("SET TimeZone='UTC'")  # an answer must not depend on the machine
         statement = self._one_statement(connection, sql)
-        self._open_tables(connection, statement, at)
-        self._confine(connection)
-        return Result(_run(lambda: connection.sql(statement), self._known_names), connection)
+        opened = self._open_tables(connection, statement, at, only)
+        self._confine(connection, None if only is None else opened)
+        known = self._known_names if only is None else lambda: [str(name) for name in sorted(only)]
+        return Result(_run(lambda: connection.sql(statement), known), connection)
 
     def _one_statement(self, connection: duckdb.DuckDBPyConnection, sql: str) -> str:
         try:
@@ -170,13 +172,22 @@ class Asker:
             )
         return statement
 
-    def _open_tables(self, connection: duckdb.DuckDBPyConnection, statement: str, at: str | None) -> None:
-        """Make views for the tables that the statement names, and only for them."""
+    def _open_tables(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        statement: str,
+        at: str | None,
+        only: Collection[TableName] | None,
+    ) -> list[Head]:
+        """Make views for the tables that the statement names, and only for them; give those of the lake."""
         tables = _named_tables(connection, _EXPLAIN.sub("", statement))
         if tables is None or _LISTS_TABLES.search(statement):
             tables = {*(tables or ()), *self._catalog.tables()}
+        if only is not None:
+            tables &= set(only)
         past = self._past(tables, at) if at is not None else {}
         connection.execute(f"CREATE SCHEMA {SYSTEM_LAYER}")
+        opened = []
         for table in tables:
             if table.layer == SYSTEM_LAYER:
                 self._open_system_table(connection, table.name)
@@ -184,8 +195,10 @@ class Asker:
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(table.layer)}")
                 view = f"{identifier(table.layer)}.{identifier(table.name)}"
                 connection.execute(f"CREATE VIEW {view} AS {scan_sql(head)}")
+                opened.append(head)
             elif table.layer == QUARANTINE_LAYER:
                 self._open_quarantine(connection, TableName.parse(table.name))
+        return opened
 
     def _head(self, table: TableName) -> Head | None:
         """What a table holds, in files that are as they were written."""
@@ -235,9 +248,14 @@ class Asker:
             connection.execute(f"CREATE TABLE {target} ({columns})")
             _insert(connection, target, [name for name, _ in table.columns], table.rows(self._state, self._catalog))
 
-    def _confine(self, connection: duckdb.DuckDBPyConnection) -> None:
-        folders = ", ".join(literal(f"{folder}/") for folder in self._folders)
-        connection.execute(f"SET allowed_directories=[{folders}]")
+    def _confine(self, connection: duckdb.DuckDBPyConnection, heads: list[Head] | None) -> None:
+        """Leave within reach what is below the zones, or only the data files of some tables."""
+        if heads is None:
+            folders = ", ".join(literal(f"{folder}/") for folder in self._folders)
+            connection.execute(f"SET allowed_directories=[{folders}]")
+        else:
+            files = ", ".join(literal(file.path) for head in heads for file in head.files)
+            connection.execute(f"SET allowed_paths=[{files}]")
         connection.execute("SET enable_external_access=false")
         connection.execute("SET lock_configuration=true")
 
