@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 import click
 
 from penstock.cli.output import say
-from penstock.cli.session import Session
+from penstock.cli.session import Session, role_option
 from penstock.cli.signalled import heard, leave
 from penstock.cli.words import counted, lasted
 from penstock.errors import PenstockError, QueryError
@@ -40,8 +40,17 @@ SHOWN_ROWS = 1000
     metavar="MOMENT",
     help="Read tables as they were: a snapshot's id, a tag, or a time such as 2026-01-31T08:00 (UTC).",
 )
+@role_option("Ask for ROLE, which may query what `access` in lake.yaml grants it.")
 @click.pass_obj
-def command(session: Session, sql: str, form: str, output: Path | None, limit: int | None, at: str | None) -> None:
+def command(
+    session: Session,
+    sql: str,
+    form: str,
+    output: Path | None,
+    limit: int | None,
+    at: str | None,
+    role: str | None,
+) -> None:
     """Ask in SQL, DuckDB's dialect; SQL may be - for standard input.
 
     Queries only read. They see the lake's tables and penstock.tables, columns, arrivals, runs, snapshots,
@@ -65,7 +74,7 @@ def command(session: Session, sql: str, form: str, output: Path | None, limit: i
 
     with heard((signal.SIGINT,), interrupted), session.open() as lake:
         started = lake.clock.now()
-        result = lake.query(statement, at)
+        result = lake.query(statement, at, role)
         if binary:
             with _binary(output) as file:
                 rows = write_parquet(result, file, limit)
@@ -75,7 +84,7 @@ def command(session: Session, sql: str, form: str, output: Path | None, limit: i
                 rows = WRITERS[form](result, text, Wanted(limit, terminal=terminal))
         spent = lake.clock.now() - started
         if limit is not None and rows == limit and form == "table":
-            _say_left_out(lake, statement, rows, at)
+            _say_left_out(lake, statement, rows, at, role)
     if form == "table" or output is not None:
         to = f", written to {output}" if output else ""
         say(f"{counted(rows, 'row')} in {lasted(spent)}{to}", err=True)
@@ -89,10 +98,11 @@ def _utf8(sql: bytes) -> str:
         raise QueryError(message) from None
 
 
-def _say_left_out(lake: Lake, statement: str, rows: int, at: str | None) -> None:
+def _say_left_out(lake: Lake, statement: str, rows: int, at: str | None, role: str | None) -> None:
     """Say how many rows are not shown, where that can be counted."""
     try:
-        total = lake.query(f"SELECT count(*) FROM ({statement.strip().rstrip(';')}\n)", at).fetchall()[0][0]  # noqa: S608 - it is the person's own SQL
+        counting = f"SELECT count(*) FROM ({statement.strip().rstrip(';')}\n)"  # noqa: S608 - it is the person's own SQL
+        total = lake.query(counting, at, role).fetchall()[0][0]
     except PenstockError:
         say("there may be more rows: --limit N shows more", err=True)
         return

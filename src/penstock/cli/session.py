@@ -66,16 +66,24 @@ def json_option(text: str = "Print JSON.") -> Callable[[Any], Any]:
     )
 
 
-def table_named(lake: Lake, text: str) -> TableName:
+def role_option(text: str) -> Callable[[Any], Any]:
+    """`--role`: for whom something is asked."""
+    return click.option("--role", metavar="ROLE", help=text)
+
+
+def table_named(lake: Lake, text: str, role: str | None = None) -> TableName:
     """The table that a person means.
 
     Raises:
+        AccessError: The role may not query it, or is not declared.
         TableNotFoundError: It is neither declared nor in the catalog.
     """
     from penstock.errors import TableNotFoundError
     from penstock.naming import TableName, did_you_mean
 
     name = TableName.parse(text.lower())
+    if role is not None:
+        lake.grant(role).assert_covers(name)
     known = sorted({*lake.declared, *lake.catalog.tables()})
     if name in known:
         return name

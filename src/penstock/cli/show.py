@@ -11,7 +11,7 @@ from penstock.cli.checks import current
 from penstock.cli.complete import TABLE
 from penstock.cli.layout import left, right, show
 from penstock.cli.output import bold, dim, emit, next_steps, say
-from penstock.cli.session import Session, json_option, table_named
+from penstock.cli.session import Session, json_option, role_option, table_named
 from penstock.cli.words import ago, counted, moment, size
 from penstock.naming import printable
 
@@ -30,11 +30,12 @@ MILLISECOND = 1000
 @json_option(
     "Print {table, declared, exists, description, files_pattern, rows, files, bytes, committed, columns, ...}."
 )
+@role_option("Refuse a table that ROLE may not query.")
 @click.pass_obj
-def command(session: Session, table: str, *, history: bool) -> None:
+def command(session: Session, table: str, role: str | None, *, history: bool) -> None:
     """Tell all about a TABLE: columns, why files are read as they are, size, freshness, snapshots."""
     with session.open() as lake:
-        name = table_named(lake, table)
+        name = table_named(lake, table, role)
         facts = facts_of(lake, name)
         changes = history_of(lake, name)
         now = lake.clock.now()

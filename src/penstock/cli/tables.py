@@ -8,7 +8,7 @@ import click
 
 from penstock.cli.layout import left, right, show
 from penstock.cli.output import emit, next_steps, say
-from penstock.cli.session import Session, json_option
+from penstock.cli.session import Session, json_option, role_option
 from penstock.cli.words import ago, counted, moment, size
 
 if TYPE_CHECKING:
@@ -20,16 +20,20 @@ ABSENT = "not yet"
 
 @click.command("tables")
 @json_option("Print [{table, exists, declared, rows, files, bytes, committed}].")
+@role_option("List the tables that ROLE may query, and no others.")
 @click.pass_obj
-def command(session: Session) -> None:
+def command(session: Session, role: str | None) -> None:
     """List the tables: those that exist, and those declared that no file has filled yet."""
     from penstock.clock import iso
 
     with session.open() as lake:
         now = lake.clock.now()
-        found = tables(lake)
+        found = tables(lake, role)
     if session.json:
         emit([{**facts, "committed": facts["committed"] and iso(facts["committed"])} for facts in found])
+        return
+    if not found and role is not None:
+        say(f'the role "{role}" may query no table')
         return
     if not found:
         say("no table is declared")
@@ -44,10 +48,13 @@ def command(session: Session) -> None:
     )
 
 
-def tables(lake: Lake) -> list[dict[str, Any]]:
-    """Facts of every table; `committed` in seconds."""
+def tables(lake: Lake, role: str | None = None) -> list[dict[str, Any]]:
+    """Facts of every table, or of those that a role may query; `committed` in seconds."""
     found = []
+    grant = None if role is None else lake.grant(role)
     for name in sorted({*lake.declared, *lake.catalog.tables()}):
+        if grant is not None and not grant.covers(name):
+            continue
         head = lake.catalog.head(name)
         found.append(
             {
