@@ -136,7 +136,7 @@ def _assert_allowed(function: exp.Func) -> None:
     if isinstance(function.parent, (exp.Table, exp.Lateral, exp.From, exp.Join, exp.Describe, exp.Summarize)):
         name = name or function.sql_name().lower()
         if name not in TABLE_FUNCTIONS:
-            message = f"{name}() stands in place of a table, which only {', '.join(sorted(TABLE_FUNCTIONS))} may"
+            message = f"{name}() may not stand in place of a table"
             raise _RefusedError(message)
     elif name and name not in FUNCTIONS:
         message = f"{name}() is none of the functions for roles"

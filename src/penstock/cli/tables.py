@@ -43,8 +43,11 @@ def command(session: Session, role: str | None) -> None:
     say()
     there = [facts for facts in found if facts["exists"]]
     say(f"{counted(len(found), 'table')}, {counted(sum(facts['rows'] for facts in there), 'row')}")
+    asking = "" if role is None else f" --role {role}"
     next_steps(
-        [f"{session.call} show {there[0]['table']}"] if there else [f"put files into raw/, then: {session.call} run"]
+        [f"{session.call} show {there[0]['table']}{asking}"]
+        if there
+        else [f"put files into raw/, then: {session.call} run"]
     )
 
 
