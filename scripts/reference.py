@@ -79,7 +79,7 @@ MODELS: dict[str, tuple[str, str]] = {
     "Notify": ("notify", "What stands below `notify`."),
     "Up": ("up", "How `penstock up` keeps a lake alive."),
     "Retry": ("retry", "How often something is tried, and how long it rests in between."),
-    "Role": ("access", "Each key below `access` names a role; its value has these keys. [Roles](../access.md) shows them."),
+    "Role": ("access", "Each key names a role; its value has these keys. [Roles](../access.md) shows them."),
     "Mail": ("mail", "Where plain mail addresses are sent through. [Notices](../notices.md) shows it."),
     "Notice": ("notices", "Who is told of what. [Notices](../notices.md) shows them at work."),
     "Step": ("steps", "A step has exactly one of these keys. [Steps](../steps.md) shows each one with rows."),
