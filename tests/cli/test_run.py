@@ -22,7 +22,7 @@ tables:
       - require: [customer]
 """
 MANY = 40
-ROWS_EACH = 3000
+ROWS_EACH = 6000
 
 
 def _rows(folder: Path, table: str = "orders") -> list[int]:

@@ -100,9 +100,10 @@ def trace_of(error: Exception, key: str) -> str:
     Numbers and the file's own name make no difference, since they say which file it was, not what was wrong.
     """
     said = _NUMBER.sub("#", reason_of(error).replace(key, ""))
-    causes, places = [said], list[str]()
+    causes, places, met = [said], list[str](), set[int]()
     seen: BaseException | None = error
-    while seen is not None:
+    while seen is not None and id(seen) not in met:  # an engine's errors may name each other as their cause
+        met.add(id(seen))
         causes.append(type(seen).__qualname__)
         places += [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(seen.__traceback__)]
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)

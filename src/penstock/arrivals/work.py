@@ -138,6 +138,7 @@ class Worker:
                 self._restore(name, summary)
                 for text in notice(self._catalog, name):
                     self._note(name, text, summary)
+                self._lay_out(name, tables[name], summary)
                 turns[name] = tables[name]
         return turns
 
@@ -197,8 +198,7 @@ class Worker:
             return False, min([*later, *([now + recheck] if found.elsewhere else [])], default=None)
         if self._must_wait(name, table, found.ready, list(among), patient=patient):
             return False, now + POLL_SECONDS
-        if changed := lay_out(self._catalog, name, table):
-            self._note(name, changed, summary)
+        self._lay_out(name, table, summary)
         if not self._pass(name, table, summary):
             return False, now + POLL_SECONDS  # another worker has the table, or was faster
         if self._committed is not None:
@@ -214,6 +214,10 @@ class Worker:
         if patient:
             return any(ask.count(other) for other in takewhile(lambda one: one != name, among) if other in named)
         return any(ask.is_ahead(other, ready) for other in among if other in named and other != name)
+
+    def _lay_out(self, name: TableName, table: Table, summary: Summary) -> None:
+        if changed := lay_out(self._catalog, name, table):
+            self._note(name, changed, summary)
 
     def _note(self, name: TableName, text: str, summary: Summary) -> None:
         summary.notes.append((str(name), text))
