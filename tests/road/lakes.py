@@ -17,6 +17,7 @@ from penstock import faults
 
 DECLARATION = """
 lake: storm
+retry: {attempts: 1000}  # who is killed again and again is not to blame
 tables:
   events:
     files: "events*.csv"
