@@ -276,3 +276,21 @@ class StepRefusedError(StepFailedError):
     """A step of a workflow failed, and trying again would not help."""
 
     code = "step_refused"
+
+
+class AwsError(PenstockError):
+    """AWS, or the way to it, did not do what was asked of it; the error says what AWS said."""
+
+    code = "aws"
+
+
+class AwsCredentialsError(AwsError):
+    """Credentials or a region for AWS are missing, incomplete or no longer valid."""
+
+    code = "aws_credentials"
+
+
+class AwsDeniedError(AwsError):
+    """AWS does not allow the credentials to do what was asked; the error names the permission."""
+
+    code = "aws_denied"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from penstock.errors import DeclarationError, Problem, StepFailedError, TableNotFoundError
 from penstock.naming import TableName, did_you_mean
-from penstock.opened import STATE_FOLDER, Opened
+from penstock.opened import Opened
 from penstock.state import NoHeads
 from penstock.state.events import forget_old
 from penstock.storage import LocalZone, Seals
@@ -99,7 +99,7 @@ class Lake(Opened):
     def _notifier(self) -> Notifier:
         from penstock.notices import notifier_of
 
-        place = self.folder, self.folder / STATE_FOLDER
+        place = self.folder, self.work
         notifier = notifier_of(self.declaration, place, self.state, self.clock, self.signals)
         self._closing.append(notifier)
         return notifier
@@ -226,12 +226,12 @@ class Lake(Opened):
 
         self._assert_sound(problems_of(self._examined.document, self._examined.text))
         engine = DuckDBEngine(self._spill(), memory_share(share), threads)
-        scratch = self.folder / STATE_FOLDER / "scratch"
+        scratch = self.work / "scratch"
         return Workshop(self.raw, self.processed, Bench(engine, self.clock, self.folder), scratch)
 
     def _spill(self) -> Path:
         """A folder of its own for each engine, named after this process."""
-        return self.folder / STATE_FOLDER / "spill" / f"{os.getpid()}-{secrets.token_hex(4)}"
+        return self.work / "spill" / f"{os.getpid()}-{secrets.token_hex(4)}"
 
     def assert_columns(self, tables: Iterable[TableName]) -> None:
         """Make sure, before anything runs, that the columns which steps and checks name can be there.
@@ -276,11 +276,12 @@ class Lake(Opened):
         """
         from penstock.upkeep.verify import Grounds, Verifier
 
+        site = self.here
         grounds = Grounds(
-            LocalCatalog(self.processed.root, self._heads(), self.seals),
-            self.raw,
-            self.processed,
-            lambda: self.state,
+            site.catalog(self._heads()),
+            site.raw,
+            site.processed,
+            lambda: self.store,
             self.declared,
             self.signals,
         )
@@ -301,11 +302,12 @@ class Lake(Opened):
         self.__dict__.pop("state", None)
         self.__dict__.pop("catalog", None)
         self.__dict__.pop("history", None)
+        site = self.here
         place = Workplace(
-            self.folder / STATE_FOLDER,
-            self.raw,
-            self.processed,
-            lambda heads: LocalCatalog(self.processed.root, heads or NoHeads(), self.seals),
+            self.work,
+            site.raw,
+            site.processed,
+            lambda heads: site.catalog(heads or NoHeads()),
             self.declared,
             self.journal.tail(1_000_000_000),
             self.clock,
@@ -331,7 +333,7 @@ class Lake(Opened):
         chosen = [TableName.parse(table) for table in tables] or self.catalog.tables()
         with beating(self.state):
             done = tuple(maintainer.maintain(table, self._policy(table), dry_run=dry_run) for table in chosen)
-        left = leftovers(self.folder / STATE_FOLDER, policy_of(self.declaration.upkeep).orphan_seconds, time.time())
+        left = leftovers(self.work, policy_of(self.declaration.upkeep).orphan_seconds, time.time())
         if not dry_run:
             clear(left)
         return Upkept(done, len(left))
@@ -351,7 +353,7 @@ class Lake(Opened):
         from penstock.upkeep.sweep import Sweeper
 
         kept, state, clock = LocalRetention(self.catalog), self.state, self.clock
-        ledgers = self.folder / STATE_FOLDER / "upkeep"
+        ledgers = self.work / "upkeep"
         sweeper = Sweeper(self.processed.root, ledgers, self.catalog, kept, state, self.seals, clock)
         compactor = cache(lambda: Compactor(engine(), self.processed, self.catalog, state, clock))
         return Maintainer(self.catalog, kept, state, sweeper, compactor, clock, self.signals)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from penstock.clock import Clock, SystemClock
-from penstock.errors import DeclarationError, StateError
+from penstock.errors import DeclarationError, PenstockError, StateError
 from penstock.naming import TableName
 from penstock.runs import Journal, Limits
 from penstock.signals import Signals
-from penstock.state import Heads, NoHeads, SqliteState
+from penstock.site import STATE_FOLDER, LocalSite, Site
+from penstock.state import Heads, NoHeads, SqliteState, State
 from penstock.state.known import Declared, KnownText, LazyTables
 from penstock.state.processes import Kind, Process, at_work, this_process
-from penstock.storage import LocalZone, Seals
 from penstock.storage.room import Room
 from penstock.tables import LocalCatalog
 from penstock.tables.history import LocalHistory
@@ -25,7 +25,6 @@ from penstock.version import __version__
 if TYPE_CHECKING:
     from penstock.declaration import Declaration, Examined, Table
 
-STATE_FOLDER = ".penstock"
 BELL = "bell"
 """A file that is touched when something happened; `penstock up` watches it."""
 JOURNAL_EVENTS = (
@@ -55,8 +54,20 @@ class Opened:
     Use it as a context manager, or call `close()` when done.
     """
 
-    def __init__(self, folder: Path, clock: Clock | None = None, text: bytes | None = None) -> None:
-        """Open the lake in `folder`, as `text` declares it; as `lake.yaml` does, when left out.
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock | None = None,
+        text: bytes | None = None,
+        site: Callable[[Opened], Site] | None = None,
+    ) -> None:
+        """Open the lake in `folder`.
+
+        Args:
+            folder: The lake's folder.
+            clock: What time it is; the machine's clock, when left out.
+            text: What declares it; `lake.yaml`, when left out.
+            site: Says where it stands; in its folder, when left out.
 
         Raises:
             LakeNotFoundError: There is no `lake.yaml`.
@@ -70,13 +81,11 @@ class Opened:
         self.clock = clock or SystemClock()
         self.signals = Signals()
         self._closing: list[Closing] = []
-        self.raw = LocalZone(self.folder / self._declared.raw)
-        processed = self.folder / self._declared.processed
-        self.seals = Seals(processed, self._note_sealed)
-        self.processed = LocalZone(processed, self.seals)
-        self.enriched = LocalZone(self.folder / self._declared.enriched)
+        self.site = (site or _here)(self)
+        self.work, self.seals = self.site.work, self.site.seals
+        self.raw, self.processed, self.enriched = self.site.raw, self.site.processed, self.site.enriched
         self._since = 0.0
-        self.journal = Journal(self.folder / STATE_FOLDER / "logs", self.clock, self._limits)
+        self.journal = Journal(self.work / "logs", self.clock, self._limits)
         for event in (*JOURNAL_EVENTS, *TOLD, *OF_UP):
             self.signals.listen(event, self.journal.write)
 
@@ -107,6 +116,11 @@ class Opened:
         return self._declared.lake
 
     @property
+    def zones(self) -> tuple[str, str, str]:
+        """Where the zones raw, processed and enriched are declared to be."""
+        return self._declared.raw, self._declared.processed, self._declared.enriched
+
+    @property
     def text(self) -> bytes | None:
         """What `lake.yaml` said when the lake was opened; None when it could not be read."""
         return self._text
@@ -116,16 +130,36 @@ class Opened:
         return self._text is None or key.encode() in self._text
 
     @cached_property
-    def state(self) -> SqliteState:
+    def state(self) -> State:
         """The state store."""
-        state = SqliteState(self.folder / STATE_FOLDER, self.clock)
+        state = self.site.state(self.clock)
         state.events.listen(self._ring)
         return state
+
+    @property
+    def here(self) -> LocalSite:
+        """The site of a lake that stands on this machine, for what looks at its files.
+
+        Raises:
+            PenstockError: It stands elsewhere.
+        """
+        if not isinstance(self.site, LocalSite):
+            message = "this is for lakes that stand on this machine"
+            raise PenstockError(message, where=self.name)
+        return self.site
+
+    @property
+    def store(self) -> SqliteState:
+        """The state store of a lake that stands on this machine; raises as `here` does."""
+        if not isinstance(self.state, SqliteState):
+            message = "this is for lakes that stand on this machine"
+            raise PenstockError(message, where=self.name)
+        return self.state
 
     @cached_property
     def catalog(self) -> LocalCatalog:
         """The catalog."""
-        return LocalCatalog(self.processed.root, self.state.heads, self.seals)
+        return self.site.catalog(self.state.heads)
 
     @property
     def declared(self) -> Mapping[TableName, Table]:
@@ -154,7 +188,7 @@ class Opened:
         """Room on the disks that the lake is on."""
         from penstock.declaration import bytes_of
 
-        folders = [self.folder / STATE_FOLDER, self.processed.root]
+        folders = [self.work, self.processed.root]
         return Room(folders, bytes_of(self.declaration.up.min_free), self.clock)
 
     def describe(self, kind: Kind, port: int | None = None) -> None:
@@ -164,7 +198,7 @@ class Opened:
 
     def processes(self) -> list[Process]:
         """Who is at work on the lake, this process included if it is."""
-        return at_work(self.folder / STATE_FOLDER)
+        return at_work(self.work)
 
     def _limits(self) -> Limits:
         """How much of the journal is kept."""
@@ -180,9 +214,9 @@ class Opened:
                 self.signals.announce(facts["event"], **{key: fact for key, fact in facts.items() if key != "event"})
         self.signals.announce("rung")
         with suppress(OSError):  # nobody has to hear: they look for themselves now and then
-            (self.folder / STATE_FOLDER / BELL).touch()
+            (self.work / BELL).touch()
 
-    def _note_sealed(self, paths: list[str]) -> None:
+    def note_sealed(self, paths: list[str]) -> None:
         """Tell of files that nobody had sealed: another writer's, an older lake's, or those of a commit cut short."""
         self.signals.announce("sealed", files=len(paths), paths=paths[:20])
 
@@ -206,6 +240,11 @@ class Opened:
     def __repr__(self) -> str:
         """Name and folder."""
         return f"<Lake {self.name} in {self.folder}>"
+
+
+def _here(lake: Opened) -> LocalSite:
+    """The lake's own folder, with the zones where it declares them."""
+    return LocalSite(lake.folder, lake.zones, lake.note_sealed)
 
 
 def _bytes_of(file: Path) -> bytes | None:

@@ -22,7 +22,7 @@ def fill(lake: Lake, count: int) -> None:
     numbers = [(at, now - at / 10) for at in range(count)]
     arrivals = '"table", key, version, size, modified_ns, mark, state, recorded_at, plan'
     with lake.state.together():
-        sql = lake.state._database._connection
+        sql = lake.store._database._connection
         for state, plan, some in (("finished", None, count), ("pending", None, count), ("dead", "p", 100)):
             sql.executemany(
                 f"INSERT INTO arrivals ({arrivals}) VALUES ('orders', ?, 'v', 1, 1, 'm', '{state}', ?, ?)",
@@ -55,7 +55,7 @@ def steps(folder: Path, count: int) -> int:
             nonlocal taken
             taken += 1
 
-        sql = lake.state._database._connection
+        sql = lake.store._database._connection
         sql.set_progress_handler(step, 100)
         lake.alarms().attend()
         sql.set_progress_handler(None, 0)

@@ -182,7 +182,7 @@ class Storm(RuleBasedStateMachine):
         faults.install(None)
         if died and "state" in lake.__dict__:
             DONE["deaths in work"] += 1
-            kill(lake.state)
+            kill(lake.store)
         lake.close()
 
     @rule(way=st.sampled_from(["finish", "give back", "bury"]))

@@ -66,7 +66,7 @@ def run_of(number: int, dropped: int = 0, snapshot: int | None = 1) -> Run:
 def test_a_process_that_says_nothing_is_known_by_its_number(lake: Lake) -> None:
     """Whoever works without saying what it is counts as other; one that says so, as what it is."""
     assert lake.processes() == []
-    assert lake.state.worker
+    assert lake.store.worker
     (other,) = lake.processes()
     assert (other.kind, other.pid, other.is_this) == ("other", os.getpid(), True)
     lake.describe("up", 8321)
@@ -191,10 +191,10 @@ def test_a_store_that_cannot_be_read_leaves_the_figures_of_the_process(lake: Lak
     """The page still comes, so that the watcher sees that the process is not well."""
     station = Station(lake, Work())
     metrics = Metrics(lake, station.vitals)
-    assert lake.state.file.exists()
-    lake.state.file.rename(lake.state.file.with_name("moved.db"))
+    assert lake.store.file.exists()
+    lake.store.file.rename(lake.store.file.with_name("moved.db"))
     found = figures(metrics)
-    lake.state.file.with_name("moved.db").rename(lake.state.file)
+    lake.store.file.with_name("moved.db").rename(lake.store.file)
     assert found["penstock_healthy"] == 0
     assert not [name for name in found if name.startswith("penstock_arrivals")]
 
@@ -214,7 +214,7 @@ def test_a_table_of_many_files_is_counted_by_the_database(lake: Lake) -> None:
         ("orders", f"f{at}", f"v{at}", ("pending", "finished", "finished", "dead")[at % 4], 5_000.0 + at, text)
         for at, text in enumerate([json.dumps(account if at % 8 == 1 else plain) for at in range(MANY)])
     ]
-    with lake.state._database.transaction() as sql:
+    with lake.store._database.transaction() as sql:
         for trigger in ("arrivals_added", "arrivals_changed", "arrivals_sound"):
             sql.execute(f"DROP TRIGGER IF EXISTS {trigger}")
         sql.executemany(
@@ -232,7 +232,7 @@ def test_a_table_of_many_files_is_counted_by_the_database(lake: Lake) -> None:
 def test_looking_does_not_wait_for_a_writer(lake: Lake) -> None:
     """Figures are read while another connection is in the middle of a transaction."""
     lake.state.runs.add(run_of(1))
-    with sqlite3.connect(lake.state.file, isolation_level=None) as writer:
+    with sqlite3.connect(lake.store.file, isolation_level=None) as writer:
         writer.execute("BEGIN IMMEDIATE")
         assert figures(Metrics(lake, Vitals()))['penstock_commits_total{table="orders"}'] == 1
         assert lake.state.overview.trouble() is None

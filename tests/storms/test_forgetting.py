@@ -54,7 +54,7 @@ def nothing_lost(_lake: Path) -> None:
 def history_trimmed(lake: Path) -> None:
     """Finished arrivals, runs and checks are gone from the state store, and earlier snapshots from the tables."""
     snapshots_expired(lake)
-    with Lake(lake) as opened, opened.state._database.transaction() as sql:
+    with Lake(lake) as opened, opened.store._database.transaction() as sql:
         for table in ("arrivals WHERE state IN ('finished', 'superseded')", "runs", "checks"):
             sql.execute(f"DELETE FROM {table}")
 

@@ -84,5 +84,5 @@ def _lives(folder: Path) -> bool:
     """Whether workflows are attended to: from then on, what happens counts."""
     with Lake(folder) as lake:
         return all(
-            lake.state._database.rows("SELECT 1 FROM schedules WHERE schedule=?", name) for name in ("follow", "long")
+            lake.store._database.rows("SELECT 1 FROM schedules WHERE schedule=?", name) for name in ("follow", "long")
         )

@@ -15,7 +15,7 @@ from penstock.errors import CheckHaltedError
 from penstock.naming import TableName
 from penstock.quality.checks import check_outcomes
 from penstock.signals import Signals
-from penstock.state import Accounting, Arrival, Run, SqliteState, Trouble
+from penstock.state import Accounting, Arrival, Run, State, Trouble
 from penstock.storage.room import Room
 
 GROWING_SECONDS = 1.0
@@ -52,7 +52,7 @@ class Failing:
     def __init__(
         self,
         shop: Workshop,
-        state: SqliteState,
+        state: State,
         signals: Signals,
         *,
         retry: Retry | None = None,

@@ -19,7 +19,7 @@ from penstock.errors import LeaseLostError, PlanOutdatedError, RowsElsewhereErro
 from penstock.naming import TableName
 from penstock.quality.checks import check_outcomes, needs_lease
 from penstock.signals import Signals
-from penstock.state import Accounting, Arrival, CheckOutcome, Lease, Run, SqliteState
+from penstock.state import Accounting, Arrival, CheckOutcome, Lease, Run, State
 from penstock.storage.local import remove_file
 from penstock.tables import Catalog, Committed, commit_group
 from penstock.tables.commit import assert_replaceable
@@ -40,7 +40,7 @@ class Finisher:
         self,
         shop: Workshop,
         *,
-        state: SqliteState,
+        state: State,
         catalog: Catalog,
         signals: Signals,
         tags: Mapping[str, str],

@@ -23,7 +23,7 @@ from penstock.engines.packs import Packer
 from penstock.errors import FileChangedError
 from penstock.naming import TableName
 from penstock.signals import Signals
-from penstock.state import Arrival, Lease, SqliteState
+from penstock.state import Arrival, Lease, State
 from penstock.tables import Catalog
 from penstock.tables.others import beside, others_of
 
@@ -55,7 +55,7 @@ class Gatherer:
     def __init__(
         self,
         shop: Workshop,
-        state: SqliteState,
+        state: State,
         catalog: Catalog,
         signals: Signals,
         failing: Failing,

@@ -15,7 +15,7 @@ from penstock.arrivals.planning.known import PROPERTY, SourceSchema
 from penstock.clock import Clock
 from penstock.errors import PlanOutdatedError
 from penstock.naming import TableName
-from penstock.state import Head, SqliteState
+from penstock.state import Head, State
 from penstock.state.store import Column
 from penstock.tables import HISTORY, Catalog, Staged, with_history
 
@@ -78,7 +78,7 @@ def table_for(
 class Heartbeat(threading.Thread):
     """Prolongs this worker's leases while it works."""
 
-    def __init__(self, state: SqliteState) -> None:
+    def __init__(self, state: State) -> None:
         """Beat for the worker that `state` stands for, once started."""
         super().__init__(name="penstock-heartbeat", daemon=True)
         self._state = state
@@ -99,7 +99,7 @@ class Heartbeat(threading.Thread):
 
 
 @contextmanager
-def beating(state: SqliteState) -> Iterator[None]:
+def beating(state: State) -> Iterator[None]:
     """Prolong this worker's leases for as long as the block takes."""
     heart = Heartbeat(state)
     heart.start()

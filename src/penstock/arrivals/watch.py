@@ -21,7 +21,7 @@ from penstock.naming import TableName
 from penstock.signals import Signals
 from penstock.state import State
 from penstock.steps import table_order
-from penstock.storage import LocalZone
+from penstock.storage import Zone
 from penstock.storage.local import make_folder, matches
 from penstock.storage.settled import is_remote
 
@@ -50,7 +50,7 @@ class Watcher:
 
     def __init__(
         self,
-        raw: LocalZone,
+        raw: Zone,
         tables: Mapping[TableName, Table],
         state: State,
         signals: Signals,

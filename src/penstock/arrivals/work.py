@@ -27,7 +27,7 @@ from penstock.errors import UnreadableTableError
 from penstock.naming import TableName
 from penstock.quality.checks import needs_lease
 from penstock.signals import Signals
-from penstock.state import SqliteState
+from penstock.state import State
 from penstock.steps import others_named, table_order
 from penstock.storage.room import Room
 from penstock.tables import Catalog
@@ -60,7 +60,7 @@ class Worker:
         self,
         shop: Workshop,
         *,
-        state: SqliteState,
+        state: State,
         catalog: Catalog,
         signals: Signals,
         tags: Mapping[str, str],

@@ -240,12 +240,11 @@ def _tested(lake: Lake, subscriptions: list[Subscription]) -> list[dict[str, Any
 def _try(lake: Lake, notice: str, target: Target, outcome: dict[str, Any]) -> None:
     from penstock.errors import PenstockError
     from penstock.notices import Delivery, Letter
-    from penstock.opened import STATE_FOLDER
 
     now = lake.clock.now()
     body = f"This is a test of the notice {notice} of the lake {lake.name}, made at {iso(now)}."
     letter = Letter(f"test-{notice}", now, f"[{lake.name}] test of {notice}", body)
-    deliver = Delivery(lake.declaration.mail, lake.folder, lake.folder / STATE_FOLDER, lake.clock)
+    deliver = Delivery(lake.declaration.mail, lake.folder, lake.work, lake.clock)
     try:
         deliver(target, letter)
     except PenstockError as error:

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from penstock.opened import BELL, STATE_FOLDER
+from penstock.opened import BELL
+from penstock.site import STATE_FOLDER
 
 log = logging.getLogger("penstock.service")
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Protocol
+
+from penstock.naming import TableName
 
 
 @dataclass(frozen=True)
@@ -50,3 +53,22 @@ class Ledger:
         last = max(self.last_commit, other.last_commit)
         sums = {at.name: getattr(self, at.name) + getattr(other, at.name) for at in fields(self)}
         return Ledger(**{**sums, "last_commit": last})
+
+
+class Overview(Protocol):
+    """Counts of the whole store, which make no work wait."""
+
+    def standing(self) -> dict[TableName, Standing]:
+        """How far every table's files are; tables without any are left out."""
+
+    def ledgers(self) -> dict[tuple[TableName, str], Ledger]:
+        """What all runs did together, by table and by the state in which they ended."""
+
+    def waiting(self) -> int:
+        """How many files wait, or are worked on."""
+
+    def counts(self, table: str) -> dict[str, int]:
+        """How many rows of `messages` or `alarms` are in each state."""
+
+    def trouble(self) -> str | None:
+        """Why the store cannot be used; None when it can."""

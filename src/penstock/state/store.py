@@ -15,6 +15,8 @@ from penstock.state.events import Events
 from penstock.state.figures import Figures
 from penstock.state.files import DataFile
 from penstock.state.messages import Messages
+from penstock.state.overview import Overview
+from penstock.state.processes import Process
 from penstock.state.specs import UNPARTITIONED, Spec
 from penstock.state.trouble import NO_TROUBLE, Trouble
 from penstock.state.workflows import Schedules, WorkflowRuns
@@ -371,6 +373,13 @@ class State(Protocol):
     @property
     def schedules(self) -> Schedules:
         """How far schedules have been looked at."""
+
+    @property
+    def overview(self) -> Overview:
+        """Counts of the whole store."""
+
+    def describe(self, process: Process) -> None:
+        """Say, for others to read, what this process is; it counts as at work from then on."""
 
     def together(self) -> AbstractContextManager[None]:
         """Everything that is recorded inside happens whole or not at all."""

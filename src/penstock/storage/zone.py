@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from penstock.storage.seals import Seals
@@ -32,10 +33,12 @@ class Zone(Protocol):
     Keys are relative, use `/`, and never leave the zone: a key that would is refused with `BadFileError`.
 
     Attributes:
+        root: Folder of this machine below which engines find the files, once `location` was asked for them.
         unseen: Folders and files that the last listing could not look into, with the reason.
         seals: What published files were when they were published, where that is kept.
     """
 
+    root: Path
     unseen: dict[str, str]
     seals: Seals | None
 

@@ -11,7 +11,7 @@ from penstock.declaration.workflows import Workflow
 from penstock.errors import WorkflowError
 from penstock.naming import did_you_mean
 from penstock.signals import Signals
-from penstock.state import SqliteState, WorkflowRun
+from penstock.state import State, WorkflowRun
 from penstock.workflow.chain import Firing, Planner, run_name
 from penstock.workflow.program import ANCESTORS
 from penstock.workflow.runner import Runner
@@ -43,7 +43,7 @@ class Workflows:
         workflows: Mapping[str, Workflow],
         doers: Mapping[str, Doer],
         *,
-        state: SqliteState,
+        state: State,
         clock: Clock,
         signals: Signals,
     ) -> None:

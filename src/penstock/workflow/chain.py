@@ -26,7 +26,7 @@ from penstock.declaration.chains import WORKFLOW_EVENTS, fits
 from penstock.declaration.workflows import Workflow
 from penstock.naming import TableName
 from penstock.signals import Signals
-from penstock.state import SqliteState, StepRecord, WorkflowRun
+from penstock.state import State, StepRecord, WorkflowRun
 from penstock.state.events import Event
 from penstock.workflow.overlap import Added, Decision, Joined, Skipped, decide
 from penstock.workflow.schedule import Timetable, timetable
@@ -65,9 +65,7 @@ class Firing:
 class Planner:
     """Turns what happened, and what time it is, into runs."""
 
-    def __init__(
-        self, workflows: Mapping[str, Workflow], *, state: SqliteState, clock: Clock, signals: Signals
-    ) -> None:
+    def __init__(self, workflows: Mapping[str, Workflow], *, state: State, clock: Clock, signals: Signals) -> None:
         """Plan for these workflows."""
         self._workflows, self._state, self._clock, self._signals = workflows, state, clock, signals
         self._told: list[dict[str, Any]] = []

@@ -20,7 +20,7 @@ from penstock.declaration.workflows import Action, Workflow, timeout_of
 from penstock.errors import PenstockError, StepRefusedError
 from penstock.redaction import redacted
 from penstock.signals import Signals
-from penstock.state import SqliteState, StepRecord, WorkflowRun
+from penstock.state import State, StepRecord, WorkflowRun
 from penstock.workflow.step import Attempt, Doer, Halt, Outcome
 
 log = logging.getLogger("penstock.workflow")
@@ -41,7 +41,7 @@ class Runner:
         workflows: Mapping[str, Workflow],
         doers: Mapping[str, Doer],
         *,
-        state: SqliteState,
+        state: State,
         clock: Clock,
         signals: Signals,
     ) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from penstock.declaration.workflows import ALL
 from penstock.errors import StepFailedError, StepRefusedError
-from penstock.state import SqliteState
+from penstock.state import State
 from penstock.workflow.step import Attempt, Doer, Outcome
 
 SHOWN = 3
@@ -43,7 +43,7 @@ class Hands(Protocol):
 Opener = Callable[[], AbstractContextManager[Hands]]
 
 
-def doers(opener: Opener, state: SqliteState, programs: Doer) -> Mapping[str, Doer]:
+def doers(opener: Opener, state: State, programs: Doer) -> Mapping[str, Doer]:
     """What does each kind of action."""
     return {
         "refresh": lambda attempt: _process(opener, attempt, again=False),
@@ -95,7 +95,7 @@ def _verify(opener: Opener, attempt: Attempt) -> Outcome:
     return {"tables": len(tables)}
 
 
-def _notify(state: SqliteState, attempt: Attempt) -> Outcome:
+def _notify(state: State, attempt: Attempt) -> Outcome:
     text = attempt.action.notify.text if attempt.action.notify else ""
     facts: dict[str, Any] = {"workflow": attempt.run.workflow, "run": attempt.run.run, "state": "says"}
     state.events.add("workflow", None, {**facts, "reason": text, "duration_ms": 0})

@@ -33,7 +33,7 @@ from penstock.quality.corrections import Corrections, read_corrections
 from penstock.quality.quarantine import rewrite_quarantine
 from penstock.quality.readmitted import parts_of, read_rows, records_of
 from penstock.signals import Signals
-from penstock.state import Accounting, Head, Lease, Member, Run, SqliteState
+from penstock.state import Accounting, Head, Lease, Member, Run, State
 from penstock.tables import Catalog, commit_group
 from penstock.tables.others import others_of
 
@@ -69,7 +69,7 @@ class Readmitter:
     """Brings corrected rows back into one lake's tables."""
 
     def __init__(
-        self, shop: Workshop, *, state: SqliteState, catalog: Catalog, signals: Signals, tags: Mapping[str, str]
+        self, shop: Workshop, *, state: State, catalog: Catalog, signals: Signals, tags: Mapping[str, str]
     ) -> None:
         """Take everything that the road of a row needs."""
         self._shop, self._clock, self._engine = shop, shop.bench.clock, shop.bench.engine

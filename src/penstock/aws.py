@@ -1,0 +1,120 @@
+"""AWS: where clients come from, and what becomes of its refusals.
+
+Nothing else imports boto3, and it is imported with the first client. Credentials and the region come from where AWS's
+own tools look for them (environment, `~/.aws`, the function's or machine's role); Penstock keeps none.
+
+Each module that calls AWS says which actions its calls need, in a constant `ACTIONS` beside them: policies are
+generated from these, and a test compares them with the calls that are really made.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from penstock.errors import AwsCredentialsError, AwsDeniedError, AwsError
+from penstock.version import __version__
+
+INSTALL = 'install it with: pip install "penstock[aws]"'
+CREDENTIALS = (
+    "give them as AWS_PROFILE, or as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY;\n"
+    "see what AWS's own tools would use: aws sts get-caller-identity"
+)
+REGION = "say which: aws.region in lake.yaml, AWS_REGION, or region in ~/.aws/config"
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"})
+EXPIRED = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired"}
+)
+_clients: dict[tuple[int, str, str | None], Any] = {}
+_lock = threading.Lock()
+
+
+def client(service: str, region: str | None = None) -> Any:
+    """A client of an AWS service, made once per process; any thread may use it.
+
+    Raises:
+        AwsError: boto3 is not installed, or no region is known.
+    """
+    key = (os.getpid(), service, region)
+    with _lock:  # making one is not safe among threads
+        if key not in _clients:
+            _clients[key] = _made(service, region)
+        return _clients[key]
+
+
+def forget_clients() -> None:
+    """Make clients anew when they are asked for next: credentials or endpoints have changed."""
+    with _lock:
+        _clients.clear()
+
+
+def _made(service: str, region: str | None) -> Any:
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import NoRegionError
+    except ModuleNotFoundError as error:
+        message = "what runs on AWS needs boto3, which is not installed"
+        raise AwsError(message, hint=INSTALL) from error
+    config = Config(
+        retries={"mode": "standard", "max_attempts": 8},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=32,
+        user_agent_extra=f"penstock/{__version__}",
+    )
+    try:
+        return boto3.client(service, region_name=region, config=config)
+    except NoRegionError as error:
+        message = "no AWS region is known"
+        raise AwsCredentialsError(message, hint=REGION) from error
+
+
+def code_of(error: BaseException) -> str:
+    """What AWS calls an error, such as `NoSuchKey`; empty for what is no answer of AWS."""
+    response = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+@contextmanager
+def asking(what: str, where: str = "") -> Iterator[None]:
+    """Put into words what goes wrong while AWS is asked.
+
+    Args:
+        what: What is being done, such as `list the tables`.
+        where: What it is done to.
+
+    Raises:
+        AwsCredentialsError: Credentials are missing, incomplete or no longer valid.
+        AwsDeniedError: They do not allow it.
+        AwsError: Anything else that AWS, or the way to it, says.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        message = f"no complete AWS credentials were found, which are needed to {what}"
+        raise AwsCredentialsError(message, where=where, hint=CREDENTIALS) from error
+    except ClientError as error:
+        code, text = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
+        if code in EXPIRED:
+            message = f"AWS does not take the credentials any more, which are needed to {what}: {text}"
+            raise AwsCredentialsError(message, where=where, hint=CREDENTIALS) from error
+        if code in DENIED:
+            action = f"{_service(error)}:{error.operation_name}"
+            message = f"AWS does not allow these credentials to {what}: {text or code}"
+            hint = f"ask for the permission {action}, or use other credentials"
+            raise AwsDeniedError(message, where=where, hint=hint) from error
+        raise AwsError(f"AWS could not {what}: {code}: {text}", where=where) from error
+    except BotoCoreError as error:
+        raise AwsError(f"AWS could not be asked to {what}: {error}", where=where) from error
+
+
+def _service(error: Any) -> str:
+    """The service that answered, where the answer tells; an action's first part."""
+    host = str(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("host", ""))
+    return host.partition(".")[0] or "aws"
