@@ -15,7 +15,7 @@ import penstock
 from penstock.clock import HeldClock
 from penstock.lake import Lake
 from penstock.state.sqlite import LEASE_SECONDS
-from tests.road.lakes import CONTEXT, drop, make_lake
+from tests.road.lakes import CONTEXT, DECLARATION, PATIENT, drop, make_lake
 
 FILES = 40
 POISON = "events-11.csv"
@@ -24,9 +24,7 @@ POISON = "events-11.csv"
 @contextmanager
 def made(folder: Path, retry: str) -> Iterator[Path]:
     """A lake with a table, and many small files of which one ends every process."""
-    lake = make_lake(folder)
-    declared = (lake / "lake.yaml").read_text()
-    (lake / "lake.yaml").write_text(declared + f"retry: {retry}\n")
+    lake = make_lake(folder, DECLARATION.replace(PATIENT, f"retry: {retry}"))
     drop(lake, "events-first.csv", seed=99, rows=3)
     with penstock.open(lake) as opened:
         opened.run()
@@ -81,7 +79,7 @@ def test_a_file_that_ends_its_process_is_isolated_and_dies(tmp_path: Path, retry
 
 def test_a_file_whose_worker_falls_silent_again_and_again_dies(tmp_path: Path) -> None:
     """A worker that hangs loses its file when the lease has run out; after all attempts the file is a dead letter."""
-    lake, clock = make_lake(tmp_path / "lake"), HeldClock()
+    lake, clock = make_lake(tmp_path / "lake", DECLARATION.replace(PATIENT, "")), HeldClock()
     drop(lake, "events-a.csv", seed=1)
     with Lake(lake, clock) as opened:
         opened.discover()
@@ -102,7 +100,7 @@ def test_a_file_whose_worker_falls_silent_again_and_again_dies(tmp_path: Path) -
 
 def test_what_has_had_more_attempts_than_are_declared_now_keeps_its_reason(tmp_path: Path) -> None:
     """Fewer attempts are declared while a file waits for its next one: it ends with the reason of its last one."""
-    lake, clock = make_lake(tmp_path / "lake"), HeldClock()
+    lake, clock = make_lake(tmp_path / "lake", DECLARATION.replace(PATIENT, "")), HeldClock()
     drop(lake, "events-a.csv", seed=1)
     with Lake(lake, clock) as opened:
         opened.discover()

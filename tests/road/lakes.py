@@ -15,15 +15,16 @@ from typing import Any
 import penstock
 from penstock import faults
 
-DECLARATION = """
+PATIENT = "retry: {attempts: 1000}  # who is killed again and again is not to blame"
+DECLARATION = f"""
 lake: storm
-retry: {attempts: 1000}  # who is killed again and again is not to blame
+{PATIENT}
 tables:
   events:
     files: "events*.csv"
     steps:
-      - parse: {at: date}
-      - derive: {twice: amount * 2}
+      - parse: {{at: date}}
+      - derive: {{twice: amount * 2}}
       - require: [name]
   curated.codes:
     files: "codes/*.csv"
