@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import PurePosixPath
 
 from penstock.naming import ArrivalName, arrival_of, part_of
 
 MEMBERS = "penstock.members"
 """Key, in a pack's footer, of the text that names its members."""
+_KEY = re.compile(r"([0-9a-f]{16})-[0-9a-f]{16}-g")
 _MEMBER = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})-g(\d+)(?:-(\d+))?:(\d+)")
 
 
@@ -83,10 +85,13 @@ class DataFile:
         """The rows of an arrival, or of one of its parts; None when it holds none of them."""
         return self._by_name.get((arrival, part))
 
+    @cached_property
+    def _key_ids(self) -> frozenset[str]:
+        return frozenset(_KEY.findall(self.packed or PurePosixPath(self.path).name))
+
     def may_hold(self, keys: Iterable[str]) -> bool:
         """Whether rows of one of these keys, by their `key_id`, may be in it; cheap, and never wrongly False."""
-        text = self.packed or self.path
-        return any(key in text for key in keys)
+        return not self._key_ids.isdisjoint(keys)
 
     def hiding(self, gone: Iterable[Member]) -> DataFile:
         """The same file, rows of these members left out."""

@@ -128,7 +128,7 @@ class Arrivals:
             if replaces:
                 sql.execute(
                     "UPDATE arrivals SET state='superseded' "
-                    "WHERE \"table\"=? AND key=? AND state='finished' AND sequence<?",
+                    "WHERE \"table\"=? AND key=? AND +state='finished' AND sequence<?",  # by the key, not by the state
                     (str(arrival.table), arrival.key, arrival.sequence),
                 )
             revived = sql.execute(
