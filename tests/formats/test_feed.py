@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -281,3 +283,14 @@ def test_a_wide_file_is_fed(tmp_path: Path) -> None:
     assert len(rows) == 20
     assert [re.sub(r"\d+", "#", record.reason) for record in refused] == ["too few fields: # expected, # found"]
     assert tmp_path.exists()
+
+
+def test_what_reads_a_file_is_freed_with_it() -> None:
+    """The library's options are part of no circle: a lake that is up reads any number of files in the same memory."""
+    parser = feeding._Parser(Dialect(","), ["a", "b"])
+    assert parser.parse(b"1,2\n3\n")[1] == [("3", 1)]
+    assert parser.parse(b"4,5,6\n")[1] == [("4,5,6", 3)]
+    left = weakref.ref(parser)
+    del parser
+    gc.collect()
+    assert left() is None

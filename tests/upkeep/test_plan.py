@@ -16,7 +16,7 @@ from penstock.naming import TableName
 from penstock.state import DataFile, Head
 from penstock.state.files import packed_text
 from penstock.state.specs import UNPARTITIONED, Spec, SpecField
-from penstock.upkeep.plan import expired, groups_of
+from penstock.upkeep.plan import MOST_MEMBERS, expired, groups_of
 from penstock.upkeep.policy import Policy, policy_of
 from tests.contracts.parquet import arrival
 
@@ -104,6 +104,21 @@ def test_by_hand_no_two_small_files_are_left_that_fit() -> None:
     assert groups_of(head_of(files[:1]), policy, by_tiers=False) == []
     full = [file_of(at, 10, 100_000_000) for at in range(3)]
     assert groups_of(head_of(full), policy, by_tiers=False) == []
+
+
+@pytest.mark.parametrize("by_tiers", [True, False])
+def test_a_file_names_so_many_arrivals_at_most(by_tiers: bool) -> None:  # noqa: FBT001
+    """However small the files are that land, a joined one holds rows of a bounded number of them, and then rests."""
+    files: list[DataFile] = []
+    for number in range(200):
+        files.append(joined([file_of(1_000 * number + at, 5, 500) for at in range(500)], number))
+        while groups := groups_of(head_of(files), Policy(), by_tiers=by_tiers):
+            pack = joined(list(groups[0]), 1_000_000 + number)
+            files = [file for file in files if file not in groups[0]] + [pack]
+            assert pack.keys <= MOST_MEMBERS
+    assert sum(file.keys for file in files) == 200 * 500
+    assert MOST_MEMBERS // 2 <= max(file.keys for file in files) <= MOST_MEMBERS
+    assert len(files) <= 200 * 500 // (MOST_MEMBERS // 2) + 16
 
 
 def metadata_of(ages: list[float], *named: int) -> dict[str, Any]:

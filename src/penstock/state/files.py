@@ -89,6 +89,11 @@ class DataFile:
     def _key_ids(self) -> frozenset[str]:
         return frozenset(_KEY.findall(self.packed or PurePosixPath(self.path).name))
 
+    @property
+    def keys(self) -> int:
+        """Of how many keys it holds rows; 0 when another writer made it."""
+        return len(self._key_ids)
+
     def may_hold(self, keys: Iterable[str]) -> bool:
         """Whether rows of one of these keys, by their `key_id`, may be in it; cheap, and never wrongly False."""
         return not self._key_ids.isdisjoint(keys)

@@ -16,6 +16,8 @@ from penstock.upkeep.policy import Policy
 
 MOST_FILES = 1_000
 """Files that are joined at once: a unit of work stays short."""
+MOST_MEMBERS = 20_000
+"""Arrivals whose rows a joined file may hold: their names are read and written whole, so they decide memory."""
 MILLISECOND = 1000
 
 Groups = list[tuple[DataFile, ...]]
@@ -34,7 +36,7 @@ def groups_of(head: Head, policy: Policy, *, by_tiers: bool) -> Groups:
     alike: dict[tuple[Any, ...], list[DataFile]] = defaultdict(list)
     for file in sorted(head.files, key=lambda file: (file.bytes, file.path)):
         fits = not head.spec.fields or head.spec.holds(file.partition)  # files of an earlier layout stay as they are
-        if file.bytes < policy.small_bytes and fits:
+        if file.bytes < policy.small_bytes and file.keys < MOST_MEMBERS // 2 and fits:
             tier = _tier(file.rows, policy.min_input_files) if by_tiers else 0
             alike[bool(file.members), file.partition if head.spec.fields else "", tier].append(file)
     least = policy.min_input_files if by_tiers else 2
@@ -55,18 +57,20 @@ def _tier(rows: int, width: int) -> int:
 def _packed(files: Sequence[DataFile], policy: Policy) -> Groups:
     """Files in order, cut where the next one would make a group too large."""
     groups: list[list[DataFile]] = [[]]
-    size = 0
+    size = keys = 0
     for file in files:
-        if groups[-1] and (size + file.bytes > policy.target_bytes or len(groups[-1]) == MOST_FILES):
+        large = size + file.bytes > policy.target_bytes or keys + file.keys > MOST_MEMBERS
+        if groups[-1] and (large or len(groups[-1]) == MOST_FILES):
             groups.append([])
-            size = 0
+            size = keys = 0
         groups[-1].append(file)
-        size += file.bytes
+        size, keys = size + file.bytes, keys + file.keys
     return [tuple(group) for group in groups]
 
 
 def _is_full(group: Sequence[DataFile], policy: Policy) -> bool:
-    return len(group) > 1 and sum(file.bytes for file in group) >= policy.small_bytes
+    large = sum(file.bytes for file in group) >= policy.small_bytes
+    return len(group) > 1 and (large or sum(file.keys for file in group) >= MOST_MEMBERS // 2)
 
 
 def expired(metadata: Mapping[str, Any], policy: Policy, now: float) -> list[int]:

@@ -240,14 +240,19 @@ class _Parser:
         import pyarrow as pa
         from pyarrow import csv
 
-        self._ragged: list[tuple[str, int]] = []
-        self._names = names
+        ragged: list[tuple[str, int]] = []
+
+        def refuse(row: Any) -> str:  # must not know the parser: the library's options hide what they hold from Python,
+            ragged.append((row.text, row.actual_columns))  # so that a circle through them would never be freed
+            return "skip"
+
+        self._ragged, self._names = ragged, names
         self._parsing = csv.ParseOptions(
             delimiter=dialect.delimiter,
             quote_char=dialect.quote or False,
             newlines_in_values=True,
             ignore_empty_lines=len(names) > 1,
-            invalid_row_handler=self._refuse,
+            invalid_row_handler=refuse,
         )
         self._converting = csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
@@ -256,19 +261,15 @@ class _Parser:
             check_utf8=False,
         )
 
-    def _refuse(self, row: Any) -> str:
-        self._ragged.append((row.text, row.actual_columns))
-        return "skip"
-
     def parse(self, block: bytes) -> tuple[list[pa.RecordBatch], list[tuple[str, int]]]:
         """The records of a block; and the text and the number of fields of those that are ragged."""
         import pyarrow as pa
         from pyarrow import csv
 
-        self._ragged = []
+        self._ragged.clear()
         reading = csv.ReadOptions(use_threads=False, block_size=len(block) + 1, column_names=self._names)
         found = csv.read_csv(pa.BufferReader(block), reading, self._parsing, self._converting)
-        return found.to_batches(), self._ragged
+        return found.to_batches(), list(self._ragged)
 
 
 def _ends(texts: pa.Array) -> memoryview:
