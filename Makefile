@@ -7,16 +7,17 @@ PYTHON_ENV := .venv/bin/python
 DEMO_READY := .venv/.ready-demo
 DEV_READY  := .venv/.ready-dev
 
-.PHONY: help demo test sweep storm soak check bench docs format build clean
+.PHONY: help demo test test-aws sweep storm soak check bench docs format build clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(DEMO_READY) ## Build a sample lake and walk through it
 	@$(PYTHON_ENV) scripts/demo.py
 
 test: $(DEV_READY) ## Everything CI runs: check, then the whole suite against the built wheel
 	@scripts/system-packages.sh
+	@scripts/checkov.sh
 	@scripts/check.sh
 	@scripts/test-wheel.sh
 
@@ -36,6 +37,9 @@ soak: $(DEV_READY) ## A lake that is up for 20 minutes while everything happens 
 check: $(DEV_READY) ## Format, lint, types, layers and documentation tests
 	@scripts/check.sh
 
+test-aws: $(DEV_READY) ## The walk through a lake on AWS, for real: with your account, for a few cents
+	@$(PYTHON_ENV) scripts/walk.py
+
 bench: $(DEV_READY) ## Measure speed beside others (30 minutes), and write docs/benchmarks.md
 	@$(PYTHON_ENV) benchmarks/bench.py --write-docs
 
@@ -50,7 +54,7 @@ build: $(DEV_READY) ## Build the wheel in dist/
 	@scripts/build-wheel.sh
 
 clean: ## Remove everything that make created
-	@rm -rf .venv .venv-wheel dist site .cache .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-wheel .venv-checkov dist site .cache .bench .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(DEMO_READY): pyproject.toml scripts/bootstrap.sh

@@ -12,6 +12,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cold
 import commits
 import inside
 import install
@@ -33,6 +34,7 @@ MEASUREMENTS = {
     "live": live.measure,
     "query": query.measure,
     "startup": startup.measure,
+    "cold": cold.measure,
     "install": install.measure,
 }
 RUNS = 5

@@ -23,9 +23,13 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticUndefined
 
+import penstock.templates
 from penstock import errors
+from penstock.access.policy import Statement
 from penstock.cli.main import penstock as command_line
-from penstock.declaration import Declaration
+from penstock.declaration import Declaration, examine
+from penstock.deployment.permissions import principals
+from penstock.deployment.permissions.functions import WITHOUT_RESOURCE
 from penstock.queries.system import (
     QUARANTINE,
     QUARANTINE_COLUMNS,
@@ -80,6 +84,12 @@ MODELS: dict[str, tuple[str, str]] = {
     "Up": ("up", "How `penstock up` keeps a lake alive."),
     "Retry": ("retry", "How often something is tried, and how long it rests in between."),
     "Role": ("access", "Each key names a role; its value has these keys. [Roles](../access.md) shows them."),
+    "Aws": ("aws", "Where and how the lake is deployed on AWS; a lake that says nothing of it has the defaults."),
+    "AwsBuckets": ("aws.buckets", "Names of buckets are taken once in the whole world."),
+    "AwsFunction": ("aws.function", "How large the function is that turns files into rows."),
+    "AwsIntake": ("aws.intake", "How the queue of files that landed is worked on."),
+    "AwsUpkeep": ("aws.upkeep", "How large the function is that looks after tables, and how often it runs."),
+    "AwsCost": ("aws.cost", "What `penstock cost` reckons for. [Costs](../costs.md) shows it."),
     "Mail": ("mail", "Where plain mail addresses are sent through. [Notices](../notices.md) shows it."),
     "Notice": ("notices", "Who is told of what. [Notices](../notices.md) shows them at work."),
     "Step": ("steps", "A step has exactly one of these keys. [Steps](../steps.md) shows each one with rows."),
@@ -127,6 +137,15 @@ EXAMPLES: dict[str, Any] = {
     "Intake.settle": "2s",
     "Intake.workers": 4,
     "Declaration.up": {"port": 9000, "drain": "2m"},
+    "Declaration.aws": {"region": "eu-west-3", "owner": "ops@example.org"},
+    "Aws.buckets": {"raw": "shop-raw"},
+    "Aws.function": {"memory": 3008, "timeout": "15m"},
+    "AwsFunction.architecture": "x86_64",
+    "Aws.intake": {"concurrency": 10},
+    "AwsIntake.batch": 100,
+    "AwsIntake.concurrency": 10,
+    "Aws.upkeep": {"every": "1h"},
+    "Aws.cost": {"files": 1000},
     "Declaration.retry": {"attempts": 8, "max_wait": "10m"},
     "Table.retry": {"wait": "30s"},
     "Declaration.access": {"finance": {"contacts": ["mailto:finance@example.org"]}},
@@ -622,6 +641,70 @@ def _bounds(bounds: typing.Iterable[float]) -> str:
     return ", ".join(f"{bound:g}" for bound in bounds)
 
 
+# --- Permissions -----------------------------------------------------------------------------
+
+SHOWN_LAKE = "immobilier"
+"""The template whose permissions are shown."""
+
+
+def permissions_page() -> Iterator[str]:
+    """Who may do what in a deployed lake, statement by statement."""
+    folder = Path(penstock.templates.__file__).parent / SHOWN_LAKE
+    declaration = examine((folder / "lake.yaml").read_text(encoding="utf-8")).declaration
+    if declaration is None:
+        raise ValueError(f"{folder} cannot be read")
+    yield from _opening(
+        "Permissions",
+        f"Everybody who may do something in the lake `{SHOWN_LAKE}` once it is deployed, with all that they may do; "
+        "what is not here is refused. [Security](../security.md) says how this comes about. ARNs are written without "
+        "their beginning, the partition, and without region and account, which are the stack's own; `${...}` is what "
+        "CloudFormation puts in. A policy names each of these resources, and each condition must be met.",
+    )
+    for principal in principals(declaration):
+        yield f"## {principal.name}"
+        yield f"{principal.who[0].upper()}{principal.who[1:]}."
+        if principal.trust:
+            yield f"Who may act as it: {' '.join(map(_trusted, principal.trust))}"
+        yield _table(
+            ("statement", "may", "on", "if", "why"),
+            (
+                (
+                    _code(statement.sid),
+                    _lines(statement.actions),
+                    _lines(map(_shortened, statement.resources)),
+                    _lines(_conditions(statement)),
+                    statement.why,
+                )
+                for statement in principal.statements
+            ),
+        )
+    yield "## Without a resource"
+    yield "Actions that no policy can hold to a resource; they alone stand with `*`."
+    yield _table(("action", "why"), ((_code(action), why) for action, why in WITHOUT_RESOURCE.items()))
+
+
+def _trusted(statement: Statement) -> str:
+    who = [_code(_shortened(str(name))) for name in (statement.principal or {}).values()]
+    conditions = ", ".join(_conditions(statement))
+    return f"{', '.join(who)}{f' where {conditions}' if conditions else ''}: {statement.why}."
+
+
+def _conditions(statement: Statement) -> Iterator[str]:
+    for operator, keys in statement.conditions.items():
+        for key, value in keys.items():
+            values = (value,) if isinstance(value, str) else value
+            sign = "=" if operator == "StringEquals" else "like"
+            yield f"`{key}` {sign} {' or '.join(_code(_shortened(text)) for text in values)}"
+
+
+def _shortened(text: str) -> str:
+    return text.removeprefix("arn:${AWS::Partition}:").replace("${AWS::Region}:${AWS::AccountId}:", "")
+
+
+def _lines(texts: typing.Iterable[str]) -> str:
+    return "<br>".join(text if text.startswith("`") else _code(text) for text in texts)
+
+
 # --- Writing ---------------------------------------------------------------------------------
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
@@ -630,6 +713,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "errors.md": errors_page,
     "system-tables.md": system_tables_page,
     "metrics.md": metrics_page,
+    "permissions.md": permissions_page,
 }
 
 

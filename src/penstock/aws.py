@@ -10,6 +10,8 @@ generated from these, and a test compares them with the calls that are really ma
 from __future__ import annotations
 
 import os
+import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,11 +25,27 @@ CREDENTIALS = (
     "give them as AWS_PROFILE, or as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY;\n"
     "see what AWS's own tools would use: aws sts get-caller-identity"
 )
+UNREACHABLE = "look whether this machine reaches the network, and whether the region is written right"
 REGION = "say which: aws.region in lake.yaml, AWS_REGION, or region in ~/.aws/config"
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403"})
 EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired"}
 )
+ACTION_OF = {
+    "HeadObject": "GetObject",
+    "HeadBucket": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "DeleteObjects": "DeleteObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+"""S3's permissions whose names are not those of the calls."""
+NAMED = re.compile(r"not authorized to perform: (?P<action>[a-z0-9-]+:\w+)")
+"""How AWS names the permission that is missing, where it does."""
+SERVICE_OF = {"monitoring": "cloudwatch"}
+"""Services whose permissions begin with another name than that which calls are signed for."""
 _clients: dict[tuple[int, str, str | None], Any] = {}
 _lock = threading.Lock()
 
@@ -49,6 +67,8 @@ def forget_clients() -> None:
     """Make clients anew when they are asked for next: credentials or endpoints have changed."""
     with _lock:
         _clients.clear()
+        if "boto3" in sys.modules:  # which remembers the credentials that it found first
+            sys.modules["boto3"].setup_default_session()
 
 
 def _made(service: str, region: str | None) -> Any:
@@ -67,10 +87,17 @@ def _made(service: str, region: str | None) -> Any:
         user_agent_extra=f"penstock/{__version__}",
     )
     try:
-        return boto3.client(service, region_name=region, config=config)
+        made = boto3.client(service, region_name=region or os.environ.get("AWS_REGION") or None, config=config)
     except NoRegionError as error:
         message = "no AWS region is known"
         raise AwsCredentialsError(message, hint=REGION) from error
+    made.meta.events.register("after-call", _note_service)
+    return made
+
+
+def _note_service(parsed: dict[str, Any], model: Any, **_: object) -> None:
+    """Let an answer say whose it is."""
+    parsed.setdefault("ResponseMetadata", {})["Service"] = model.service_model.signing_name
 
 
 def code_of(error: BaseException) -> str:
@@ -105,16 +132,21 @@ def asking(what: str, where: str = "") -> Iterator[None]:
             message = f"AWS does not take the credentials any more, which are needed to {what}: {text}"
             raise AwsCredentialsError(message, where=where, hint=CREDENTIALS) from error
         if code in DENIED:
-            action = f"{_service(error)}:{error.operation_name}"
+            action = _action(error)
             message = f"AWS does not allow these credentials to {what}: {text or code}"
             hint = f"ask for the permission {action}, or use other credentials"
             raise AwsDeniedError(message, where=where, hint=hint) from error
         raise AwsError(f"AWS could not {what}: {code}: {text}", where=where) from error
     except BotoCoreError as error:
-        raise AwsError(f"AWS could not be asked to {what}: {error}", where=where) from error
+        hint = UNREACHABLE if "connect" in str(error).lower() else ""
+        raise AwsError(f"AWS could not be asked to {what}: {error}", where=where, hint=hint) from error
 
 
-def _service(error: Any) -> str:
-    """The service that answered, where the answer tells; an action's first part."""
-    host = str(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("host", ""))
-    return host.partition(".")[0] or "aws"
+def _action(error: Any) -> str:
+    """The permission that a refused call needs: the one AWS names, which may be of a key, or the call's own."""
+    if named := NAMED.search(str(error.response.get("Error", {}).get("Message", ""))):
+        return named["action"]
+    service = error.response.get("ResponseMetadata", {}).get("Service", "aws")
+    service = SERVICE_OF.get(service, service)
+    operation = str(error.operation_name)
+    return f"{service}:{ACTION_OF.get(operation, operation) if service == 's3' else operation}"

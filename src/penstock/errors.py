@@ -290,7 +290,37 @@ class AwsCredentialsError(AwsError):
     code = "aws_credentials"
 
 
+class CommitUnknownError(AwsError):
+    """AWS never said whether a commit landed, and it may still land: the files that it names must stay."""
+
+    code = "commit_unknown"
+
+
 class AwsDeniedError(AwsError):
     """AWS does not allow the credentials to do what was asked; the error names the permission."""
 
     code = "aws_denied"
+
+
+class DeploymentError(AwsError):
+    """A deployed lake could not be made, changed or removed; the error says what failed, why, and the way out."""
+
+    code = "deployment"
+
+
+class StackStuckError(DeploymentError):
+    """The stack waits for somebody: an earlier operation did not come to a good end; nothing was done."""
+
+    code = "stack_stuck"
+
+
+class BundleError(PenstockError):
+    """The code of a deployed lake's functions cannot be put together; nothing was deployed."""
+
+    code = "bundle"
+
+
+class CostError(PenstockError):
+    """What a lake costs cannot be told as asked: no prices are known for a region, or a volume makes no sense."""
+
+    code = "cost"

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from penstock.errors import DeclarationError, Problem, StepFailedError, TableNotFoundError
+from penstock.errors import AwsError, DeclarationError, Problem, StepFailedError, TableNotFoundError
 from penstock.naming import TableName, did_you_mean
 from penstock.opened import Opened
 from penstock.state import NoHeads
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from penstock.notices import Notifier
     from penstock.quality.retention import Purged
     from penstock.queries import Result
+    from penstock.queries.aws import Answer
     from penstock.upkeep.deeds import Repaired
     from penstock.upkeep.findings import Report
     from penstock.upkeep.maintain import Maintained, Maintainer, Upkept
@@ -63,6 +64,33 @@ class Lake(Opened):
             grant.assert_allows(sql)
         asker = Asker(self.catalog, self.state, self.processed, folders, self.history)
         return asker.ask(sql, at, grant.tables if grant else None)
+
+    def query_athena(
+        self, sql: str, role: str | None = None, progress: Callable[[str], object] | None = None
+    ) -> Answer:
+        """Ask Athena in SQL (DuckDB's dialect) over the tables of a deployed lake; what it read is in `result.told`.
+
+        Args:
+            sql: One statement.
+            role: For whom it is asked, in the role's workgroup; the operator's, when left out.
+            progress: Is told the state that the query is in.
+
+        Raises:
+            AccessError: The role may not ask this, or is not declared; nothing is read.
+            QueryError: The statement is not valid, has no known equal in Athena's dialect, or failed there.
+            AwsError: The lake is not a deployed one, or AWS could not be asked.
+        """
+        from penstock.queries.athena import tables_of
+        from penstock.queries.aws import AthenaAsker
+
+        if self.site.deployed is None:
+            raise AwsError("Athena knows deployed lakes only", where=self.name)
+        if role is not None:
+            self.grant(role).assert_allows(sql)
+        named, there = tables_of(sql), self.catalog.tables()
+        heads = {name: self.catalog.head(name) if name in named else None for name in there}
+        schema = {name: head.columns if head else () for name, head in heads.items()}
+        return AthenaAsker(self.site.deployed, schema, self.clock).ask(sql, role, progress)
 
     def grant(self, role: str) -> Grant:
         """What a role may query.
@@ -100,7 +128,7 @@ class Lake(Opened):
         from penstock.notices import notifier_of
 
         place = self.folder, self.work
-        notifier = notifier_of(self.declaration, place, self.state, self.clock, self.signals)
+        notifier = notifier_of(self.declaration, place, self.state, self.clock, self.signals, self.site.deployed)
         self._closing.append(notifier)
         return notifier
 
@@ -347,14 +375,13 @@ class Lake(Opened):
         return made
 
     def _maintainer(self, engine: Callable[[], Engine]) -> Maintainer:
-        from penstock.tables.retention import LocalRetention
+        from penstock.tables.retention import IcebergRetention
         from penstock.upkeep.compact import Compactor
         from penstock.upkeep.maintain import Maintainer
         from penstock.upkeep.sweep import Sweeper
 
-        kept, state, clock = LocalRetention(self.catalog), self.state, self.clock
-        ledgers = self.work / "upkeep"
-        sweeper = Sweeper(self.processed.root, ledgers, self.catalog, kept, state, self.seals, clock)
+        kept, state, clock = IcebergRetention(self.catalog), self.state, self.clock
+        sweeper = Sweeper(self.processed, self.site.notes, self.catalog, kept, state, clock)
         compactor = cache(lambda: Compactor(engine(), self.processed, self.catalog, state, clock))
         return Maintainer(self.catalog, kept, state, sweeper, compactor, clock, self.signals)
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from penstock.clock import Clock, SystemClock
 from penstock.errors import DeclarationError, PenstockError, StateError
 from penstock.naming import TableName
-from penstock.runs import Journal, Limits
+from penstock.runs import Limits
 from penstock.signals import Signals
 from penstock.site import STATE_FOLDER, LocalSite, Site
 from penstock.state import Heads, NoHeads, SqliteState, State
 from penstock.state.known import Declared, KnownText, LazyTables
 from penstock.state.processes import Kind, Process, at_work, this_process
 from penstock.storage.room import Room
-from penstock.tables import LocalCatalog
-from penstock.tables.history import LocalHistory
+from penstock.tables import IcebergCatalog
+from penstock.tables.catalog import Described
+from penstock.tables.history import History
 from penstock.version import __version__
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Opened:
         self.work, self.seals = self.site.work, self.site.seals
         self.raw, self.processed, self.enriched = self.site.raw, self.site.processed, self.site.enriched
         self._since = 0.0
-        self.journal = Journal(self.work / "logs", self.clock, self._limits)
+        self.journal = self.site.journal(self.clock, self._limits)
         for event in (*JOURNAL_EVENTS, *TOLD, *OF_UP):
             self.signals.listen(event, self.journal.write)
 
@@ -157,9 +158,18 @@ class Opened:
         return self.state
 
     @cached_property
-    def catalog(self) -> LocalCatalog:
+    def catalog(self) -> IcebergCatalog:
         """The catalog."""
-        return self.site.catalog(self.state.heads)
+        catalog = self.site.catalog(self.state.heads)
+        catalog.describe = self._described
+        return catalog
+
+    def _described(self, name: TableName) -> Described:
+        """What is declared of a table for people."""
+        table = self.declared.get(name)
+        columns = table.columns.items() if table else ()
+        said = {column: facts.description for column, facts in columns if facts.description}
+        return Described(table.description if table else None, said)
 
     @property
     def declared(self) -> Mapping[TableName, Table]:
@@ -172,9 +182,9 @@ class Opened:
         return [str(name) for name in self.catalog.tables()]
 
     @cached_property
-    def history(self) -> LocalHistory:
+    def history(self) -> History:
         """The past of the tables: snapshots and tags."""
-        return LocalHistory(self.catalog)
+        return History(self.catalog)
 
     def _heads(self) -> Heads:
         """The cache of heads; one that keeps nothing where the state store cannot be used."""
@@ -219,6 +229,10 @@ class Opened:
     def note_sealed(self, paths: list[str]) -> None:
         """Tell of files that nobody had sealed: another writer's, an older lake's, or those of a commit cut short."""
         self.signals.announce("sealed", files=len(paths), paths=paths[:20])
+
+    def closing(self, part: Closing) -> None:
+        """Close a part with the lake, before what was there already."""
+        self._closing.append(part)
 
     def close(self) -> None:
         """Let go of files and of all work held; once is enough, twice does no harm."""

@@ -4,11 +4,16 @@ Moto keeps what it is told and answers like AWS for S3, SQS, DynamoDB, Glue, SNS
 is mended here is what the product relies on and moto does not do:
 
 - Glue: `UpdateTable` with the `VersionId` of an older version is refused, as AWS does.
+- DynamoDB: calls come one after the other, so that nothing comes between a condition and its write; a transaction looks
+  at all conditions before it writes anything (moto copies the whole table for every item, to take it back), and takes
+  no more than 4 MB.
+- Policies of buckets, and change sets: see `moto_stacks`; properties that CloudFormation leaves out: `moto_properties`.
 """
 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import threading
 import uuid
@@ -16,6 +21,7 @@ from functools import cache
 from typing import Any
 
 from penstock import aws
+from tests.aws import moto_properties, moto_stacks
 
 REGION = "eu-west-3"
 ACCOUNT = "123456789012"
@@ -77,6 +83,9 @@ def bucket(versioned: bool = True) -> str:  # noqa: FBT001, FBT002 - reads well 
 @cache
 def _mend() -> None:
     """Make moto refuse what AWS refuses."""
+    _mend_dynamodb()
+    moto_stacks.mend()
+    moto_properties.mend()
     from moto.glue.exceptions import GlueClientError
     from moto.glue.responses import GlueResponse
 
@@ -90,4 +99,66 @@ def _mend() -> None:
                 raise GlueClientError("ConcurrentModificationException", f"Update table failed: {name} has changed")
             return original(self)
 
-    GlueResponse.update_table = update_table
+    GlueResponse.update_table = update_table  # type: ignore[method-assign]
+
+
+def _mend_dynamodb() -> None:
+    """Let conditions hold, whoever else writes."""
+    from moto.dynamodb.models import DynamoDBBackend
+    from moto.dynamodb.responses import DynamoHandler
+
+    original, alone = DynamoHandler.call_action, threading.RLock()
+
+    def call_action(self: Any) -> Any:
+        with alone:
+            return original(self)
+
+    DynamoHandler.call_action = call_action  # type: ignore[method-assign]
+    DynamoDBBackend.transact_write_items = _transact  # type: ignore[method-assign]
+
+
+def _transact(self: Any, transact_items: list[dict[str, Any]]) -> None:
+    """Write items all or none: every condition is looked at first."""
+    from moto.dynamodb import exceptions
+
+    if len(transact_items) > 100:
+        raise exceptions.TooManyTransactionsException
+    if len(json.dumps(transact_items, default=str)) > 4_194_304:
+        raise exceptions.MockValidationException("Transaction request cannot include more than 4 MB of data")
+    parts = [next(iter(item.items())) for item in transact_items]
+    reasons, keys = [_refusal(self, kind, part) for kind, part in parts], [_key_of(self, *part) for part in parts]
+    if len({json.dumps(key, sort_keys=True) for key in keys}) < len(keys):
+        raise exceptions.MultipleTransactionsException
+    if any(code for code, _, _ in reasons):
+        raise exceptions.TransactionCanceledException(reasons)
+    names = {"ExpressionAttributeNames": "expression_attribute_names"}
+    names |= {"ExpressionAttributeValues": "expression_attribute_values"}
+    for (kind, part), key in zip(parts, keys, strict=True):
+        given = {name: part.get(theirs) for theirs, name in names.items()}
+        if kind == "Put":
+            self.put_item(part["TableName"], part["Item"])
+        elif kind == "Delete":
+            self.delete_item(part["TableName"], key, None, None, None)
+        elif kind == "Update":
+            self.update_item(part["TableName"], key, part["UpdateExpression"], **given)
+
+
+def _key_of(backend: Any, kind: str, part: dict[str, Any]) -> dict[str, Any]:
+    if kind != "Put":
+        return dict(part["Key"])
+    table = backend.get_table(part["TableName"])
+    return {name: part["Item"][name] for name in (table.hash_key_attr, table.range_key_attr) if name}
+
+
+def _refusal(backend: Any, kind: str, part: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Why a part of a transaction does not hold: code, text, and the item as it is if that is wanted."""
+    from moto.dynamodb.comparisons import get_filter_expression
+
+    if "ConditionExpression" not in part:
+        return None, None, None
+    there = backend.get_item(part["TableName"], _key_of(backend, kind, part))
+    names, values = part.get("ExpressionAttributeNames"), part.get("ExpressionAttributeValues")
+    if get_filter_expression(part["ConditionExpression"], names, values).expr(there):
+        return None, None, None
+    shown = there.to_json()["Attributes"] if there and part.get("ReturnValuesOnConditionCheckFailure") else None
+    return "ConditionalCheckFailed", "The conditional request failed", shown

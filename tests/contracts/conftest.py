@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from penstock.engines import Engine
 from penstock.state import State
 from penstock.storage import Zone
 from penstock.tables import Catalog
-from tests.contracts.registry import CATALOGS, ENGINES, STATES, ZONES
+from tests.contracts.places import Place
+from tests.contracts.registry import CATALOGS, ENGINES, PLACES, SILENCE, SLOWEST_TICK, STATES, TICKS, ZONES
 from tests.contracts.what_ran import note
 
 
@@ -27,6 +29,12 @@ def _note(request: pytest.FixtureRequest, interface: str) -> str:
 def zone(request: pytest.FixtureRequest, tmp_path: Path) -> Zone:
     """A zone without files."""
     return ZONES[_note(request, "storage")](tmp_path / "zone")
+
+
+@pytest.fixture
+def tick(request: pytest.FixtureRequest) -> float:
+    """How long to wait until the zone's clock has moved on; that clock is not ours."""
+    return TICKS.get(request.node.callspec.params["zone"], SLOWEST_TICK)
 
 
 @pytest.fixture
@@ -47,6 +55,15 @@ class Stores:
         """Open the store as one more worker."""
         self._opened.append(STATES[self.name](self.folder, self._clock))
         return self._opened[-1]
+
+    @property
+    def now(self) -> float:
+        """The time that its workers have."""
+        return self._clock.now()
+
+    def mourn(self) -> None:
+        """Let pass what the store needs to know that a process was killed: nothing where the kernel tells."""
+        self._clock.sleep(SILENCE.get(self.name, 0.0))
 
     def close(self) -> None:
         """Close what was opened."""
@@ -81,6 +98,11 @@ class Catalogs:
         """Open the catalog with the cache of that name."""
         self._caches.append(next(iter(STATES.values()))(self.folder / cache, self._clock))
         return CATALOGS[self.name](self.folder / "processed", self._caches[-1].heads)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the files of its tables are kept."""
+        return PLACES[self.name](self.folder / "processed")
 
     def close(self) -> None:
         """Close what was opened."""

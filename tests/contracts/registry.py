@@ -12,21 +12,43 @@ from penstock.state import SqliteState, State
 from penstock.state.store import Heads
 from penstock.storage import LocalZone, Zone
 from penstock.tables import Catalog, LocalCatalog
-from penstock.tables.retention import LocalRetention, Retention
+from penstock.tables.retention import IcebergRetention, Retention
+from tests.aws.glued import BucketPlace, glue_catalog
+from tests.aws.tables import dynamo_state
+from tests.aws.zones import raw_zone, tables_zone, unversioned_zone
+from tests.contracts.places import LocalPlace, Place
 
 ZONES: dict[str, Callable[[Path], Zone]] = {
     "local": LocalZone,
+    "s3": tables_zone,
+    "s3 raw": raw_zone,
+    "s3 unversioned": unversioned_zone,
 }
+TICKS = {"local": 0.02}
+"""Seconds after which a zone's clock has moved on: S3 counts in whole seconds, which tests have to wait for."""
+SLOWEST_TICK = 1.05
 STATES: dict[str, Callable[[Path, Clock], State]] = {
     "sqlite": SqliteState,
+    "dynamodb": dynamo_state,
 }
+ALARMED = {"sqlite"}
+"""Stores that keep alarms and the figures that they are judged by; for those on AWS, CloudWatch does."""
+SILENCE = {"dynamodb": 61.0}
+"""Seconds until a store knows that a worker has ended, where nothing but its silence tells."""
 CATALOGS: dict[str, Callable[[Path, Heads], Catalog]] = {
     "local": LocalCatalog,
+    "glue": glue_catalog,
 }
 RETENTIONS: dict[str, Callable[[Any], Retention]] = {
-    "local": LocalRetention,
+    "local": IcebergRetention,
+    "glue": IcebergRetention,
 }
 """Under the names of the catalogs that they go with."""
+PLACES: dict[str, Callable[[Path], Place]] = {
+    "local": LocalPlace,
+    "glue": BucketPlace,
+}
+"""Where the catalogs of these names keep files."""
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "duckdb": DuckDBEngine,
 }

@@ -13,11 +13,13 @@ from penstock.state.alarms import AlarmStatus
 from penstock.state.figures import AttemptFigures, Counted
 from penstock.state.store import Arrival
 from tests.contracts.conftest import Stores
+from tests.contracts.registry import ALARMED
 from tests.contracts.test_state import OTHER, T, record
 
 FINE = AlarmStatus("late", T, "freshness", "OK", 10.0, 20.0, 1.5, "all is well", {"first": 10.1, "deep": [1, "é"]})
 RAISED = replace(FINE, state="ALARM", since=30.0, reason="too late", value=None, memory={})
 DAY = 86_400.0
+pytestmark = pytest.mark.parametrize("stores", sorted(ALARMED), indirect=True)
 
 
 # --- How alarms stand --------------------------------------------------------------------------

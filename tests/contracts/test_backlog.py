@@ -33,6 +33,22 @@ def test_what_waits_is_counted_and_named(store: State) -> None:
     assert (store.backlog.count(T), store.backlog.keys(T)) == (2, ["a", "c"])
 
 
+def test_what_is_not_done_is_told_with_its_moment(store: State, clock: HeldClock) -> None:
+    """Of the files asked for, those that wait or are worked on are named, with the moment they can be claimed from."""
+    for key in ("waits", "rests", "held", "done", "dead", "unasked"):
+        record(store, key, f"content of {key}")
+    claimed = {arrival.key: arrival for arrival in store.arrivals.claim(T, 9)}
+    store.arrivals.give_back(claimed["waits"], "not yet", counted=False)
+    store.arrivals.give_back(claimed["rests"], "later", MINUTE)
+    store.arrivals.finish(claimed["done"], "run", Accounting(), None)
+    store.arrivals.bury(claimed["dead"], "no", "plan", "run")
+    found = store.backlog.undone(T, ["waits", "rests", "held", "done", "dead", "never recorded"])
+    assert found.keys() == {"waits", "rests", "held"}
+    assert found["waits"] <= clock.now() < found["held"]
+    assert found["rests"] == clock.now() + MINUTE
+    assert store.backlog.undone(OTHER, ["waits"]) == store.backlog.undone(T, []) == {}
+
+
 def test_due_is_the_oldest_that_can_be_claimed(store: State, clock: HeldClock) -> None:
     """What waits for its next attempt is due later, at its time; what can be claimed now is ready."""
     assert store.backlog.due(T) == Due()

@@ -163,7 +163,7 @@ def test_columns_are_matched_by_id(catalogs: Catalogs, tmp_path: Path) -> None:
     """After another program renames a column, older files are read by field id: no value turns null."""
     catalog: Any = catalogs.open()
     head = add(catalog, made(catalog), data(tmp_path, made_columns(), "a", "SELECT 1 AS id, 'kept' AS name"))
-    foreign = catalog._catalog().load_table((T.layer, T.name))
+    foreign = catalog._catalog().load_table(catalog.identifier(T))
     with foreign.update_schema() as schema:
         schema.rename_column("name", "called")
     renamed = catalog.head(T)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -352,6 +352,10 @@ class Wrapped:
         """Pass on."""
         return self.catalog.evolve(base, evolution)
 
+    def discard(self, paths: Iterable[str]) -> None:
+        """Pass on."""
+        self.catalog.discard(paths)
+
 
 class LosesAnswers(Wrapped):
     """Every commit lands, and then the line goes dead."""
@@ -486,16 +490,21 @@ for at in range(commits):
 
 
 def test_four_processes_race(catalogs: Catalogs) -> None:
-    """Four processes commit 25 files each to one table, without a lease: every row is there once."""
+    """Four processes commit 25 files each to one table, without a lease: every row is there once.
+
+    There are fewer files where a server in this process answers all four.
+    """
+    commits = 25 if catalogs.name == "local" else 8
     catalogs.open().create(T, [("id", "BIGINT")], {})
     command = [sys.executable, "-P", "-c", PROGRAM, catalogs.name, str(catalogs.folder)]
     home = Path(__file__).parents[2]
     workers = [
-        subprocess.Popen([*command, str(at), "25"], stderr=subprocess.PIPE, text=True, cwd=home) for at in range(4)
+        subprocess.Popen([*command, str(at), str(commits)], stderr=subprocess.PIPE, text=True, cwd=home)
+        for at in range(4)
     ]
     for worker in workers:
         _, errors = worker.communicate()
         assert worker.returncode == 0, errors
     head = catalogs.open("lost").head(T)
     assert head is not None
-    assert rows(head) == sorted((worker * 1000 + at,) for worker in range(4) for at in range(25))
+    assert rows(head) == sorted((worker * 1000 + at,) for worker in range(4) for at in range(commits))

@@ -38,24 +38,18 @@ def snapshots(catalog: Catalog) -> list[int]:
     return [snapshot["snapshot-id"] for snapshot in (catalog.metadata(T) or {})["snapshots"]]
 
 
-def on_disk(catalogs: Catalogs, *, ending: str = "") -> set[str]:
-    """Names of the files below the table's folder."""
-    folder = catalogs.folder / "processed" / T.layer / T.name
-    return {path.name for path in folder.rglob("*") if path.is_file() and path.name.endswith(ending)}
-
-
 def test_snapshots_expire(catalogs: Catalogs, tmp_path: Path) -> None:
     """Snapshots go, all at once; the table's rows and every file stay."""
     catalog = catalogs.open()
     head = committed(catalog, tmp_path, 4)
-    there, files = snapshots(catalog), on_disk(catalogs)
+    there, files = snapshots(catalog), catalogs.place.stored(T)
     after = retention_of(catalogs, catalog).expire(head, there[:2])
     assert snapshots(catalog) == there[2:]
     assert (rows(after), after.files, after.snapshot) == (rows(head), head.files, head.snapshot)
     assert after.pointer != head.pointer
     assert catalog.head(T) == after
     assert rows(catalogs.open("lost").head(T) or head) == rows(head)
-    assert files <= on_disk(catalogs)
+    assert files <= catalogs.place.stored(T)
 
 
 def test_what_is_named_does_not_expire(catalogs: Catalogs, tmp_path: Path) -> None:
@@ -63,7 +57,7 @@ def test_what_is_named_does_not_expire(catalogs: Catalogs, tmp_path: Path) -> No
     catalog: Any = catalogs.open()
     head = committed(catalog, tmp_path, 4)
     there = snapshots(catalog)
-    foreign = catalog._catalog().load_table((T.layer, T.name))
+    foreign = catalog._catalog().load_table(catalog.identifier(T))
     foreign.manage_snapshots().create_tag(there[0], "first").create_branch(there[1], "work").commit()
     head = catalog.head(T)
     after = retention_of(catalogs, catalog).expire(head, [*there, 12345])
@@ -117,26 +111,44 @@ def test_a_mark_voids_what_was_worked_out_before(catalogs: Catalogs, tmp_path: P
     assert rows(add(catalog, after, file)) == [(0, "x"), (7, "x")]
 
 
+def test_others_between_the_look_and_the_change(catalogs: Catalogs, tmp_path: Path) -> None:
+    """A change of nothing but properties is refused, too, when another writer commits while it is worked out."""
+    catalog: Any = catalogs.open()
+    other = catalogs.open("other")
+    head = committed(catalog, tmp_path, 1)
+    file = data(tmp_path, head, "theirs", "SELECT 7 AS id, 'x' AS name")
+
+    def act(transaction: Any) -> None:
+        add(other, head, file)
+        transaction.set_properties({"key": "value"})
+
+    with pytest.raises(CommitConflictError):
+        catalog.adjust(head, act)
+    assert rows(catalog.head(T)) == [(0, "x"), (7, "x")]
+    assert "key" not in (catalog.metadata(T) or {})["properties"]
+
+
 def test_every_file_that_is_needed_is_named(catalogs: Catalogs) -> None:
     """Files of all snapshots that are kept are named, and none that only an expired one needed."""
     catalog = catalogs.open()
-    folder = catalogs.folder / "processed" / T.layer / T.name
-    head = committed(catalog, folder, 3)
+    head = committed(catalog, catalogs.place.home(T), 3)
+    for file in head.files:
+        catalogs.place.send(file.path)
     first = head.files[0].path
     head = add(catalog, head, remove=(first,))
     kept = retention_of(catalogs, catalog)
     assert Path(first).name in kept.named(T).names
-    assert on_disk(catalogs) == kept.named(T).names
+    assert catalogs.place.stored(T) == kept.named(T).names
     kept.expire(head, snapshots(catalog)[:3])
     named = kept.named(T)
     assert named.pointer == catalog.pointer(T)
     assert Path(first).name not in named.names
     assert {Path(file.path).name for file in head.files} <= named.names
     assert retention_of(catalogs, catalogs.open("lost")).named(T) == named
-    left = on_disk(catalogs) - named.names
+    left = catalogs.place.stored(T) - named.names
     assert {name.rpartition(".")[2] for name in left} == {"parquet", "avro"}
     for name in left:
-        next(folder.rglob(name)).unlink()
+        catalogs.place.take_away(T, name)
     assert rows(catalogs.open("fresh").head(T) or head) == rows(head)
 
 
@@ -144,9 +156,8 @@ def test_nothing_is_named_where_metadata_is_missing(catalogs: Catalogs, tmp_path
     """A manifest of an older snapshot that is gone is an error, so that nothing is taken for an orphan."""
     catalog = catalogs.open()
     head = committed(catalog, tmp_path, 2)
-    folder = catalogs.folder / "processed" / T.layer / T.name / "metadata"
     oldest = (catalog.metadata(T) or {})["snapshots"][0]["manifest-list"]
-    (folder / Path(oldest).name).unlink()
+    catalogs.place.take_away(T, Path(oldest).name)
     with pytest.raises(IntegrityError):
         retention_of(catalogs, catalogs.open("other")).named(T)
     assert catalog.head(T) == head
@@ -179,6 +190,6 @@ def test_what_is_remembered_is_what_is_written(catalogs: Catalogs, tmp_path: Pat
     head = catalog.commit(Change(head, (), (head.files[0].path,), {"penstock.arrivals": "x"}))
     head = kept.merge_manifests(kept.mark(head, "a", "b"), MAINTAINED)
     other: Any = catalogs.open("other")
-    mine, theirs = (one._catalog().load_table((T.layer, T.name)).metadata for one in (catalog, other))
+    mine, theirs = (one._catalog().load_table(one.identifier(T)).metadata for one in (catalog, other))
     assert mine.model_dump_json() == theirs.model_dump_json()
     assert other.head(T).columns == head.columns

@@ -20,6 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PLACE = REPOSITORY / ".cache" / "interop"
 DUCKDB = ("duckdb==1.5.5", "duckdb-extension-avro==1.5.5", "duckdb-extension-iceberg==1.5.5", "pytz")
 SPARK = ("pyspark==3.5.9",)
+WRANGLER = ("awswrangler==3.17.1",)
+"""AWS's library for pandas; it asks for an older pyarrow than Penstock has."""
 RUNTIME = "snowpark-connect-deps-iceberg==1.0.3"
 """Apache Iceberg 1.10.2 for Spark 3.5, repackaged; without the Jackson classes that it needs."""
 SQLITE_JDBC = Path("/usr/share/java/xerial-sqlite-jdbc.jar")
@@ -32,6 +34,11 @@ _TEXT, _WIDE = 1, (5, 6)
 def duckdb_python() -> Path:
     """The Python of the environment with DuckDB and its iceberg reader."""
     return _made("duckdb-1.5.5", lambda folder: _install(folder, *DUCKDB)) / "bin" / "python"
+
+
+def wrangler_python() -> Path:
+    """The Python of the environment with awswrangler."""
+    return _made("awswrangler-3.17.1", lambda folder: _install(folder, *WRANGLER)) / "bin" / "python"
 
 
 def spark_python() -> Path:

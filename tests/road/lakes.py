@@ -14,6 +14,7 @@ from typing import Any
 
 import penstock
 from penstock import faults
+from penstock.lake import Lake
 
 PATIENT = "retry: {attempts: 1000}  # who is killed again and again is not to blame"
 DECLARATION = f"""
@@ -63,20 +64,23 @@ def drop(lake: Path, key: str, seed: int, rows: int = 40) -> None:
 def contents(lake: Path) -> dict[str, Any]:
     """Everything that must be the same however the lake was processed: rows, quarantine, and accounts per file."""
     with penstock.open(lake) as opened:
-        rows = {table: sorted(map(repr, opened.query(f"SELECT * FROM {table}").fetchall())) for table in opened.tables}
-        quarantine = sorted(map(repr, opened.query("SELECT * FROM penstock.quarantine").fetchall()))
-        accounts = sorted(
-            map(
-                repr,
-                opened.query(
-                    "SELECT table_name, file, version, rows_in, rows_out, rows_dropped, rows_quarantined "
-                    "FROM penstock.arrivals WHERE state = 'finished'"
-                ).fetchall(),
-            )
+        return contents_of(opened)
+
+
+def contents_of(opened: Lake) -> dict[str, Any]:
+    """The same of a lake that is open, wherever it stands."""
+    rows = {table: sorted(map(repr, opened.query(f"SELECT * FROM {table}").fetchall())) for table in opened.tables}
+    quarantine = sorted(map(repr, opened.query("SELECT * FROM penstock.quarantine").fetchall()))
+    accounts = sorted(
+        map(
+            repr,
+            opened.query(
+                "SELECT table_name, file, version, rows_in, rows_out, rows_dropped, rows_quarantined "
+                "FROM penstock.arrivals WHERE state = 'finished'"
+            ).fetchall(),
         )
-        waiting = opened.query(
-            "SELECT count(*) FROM penstock.arrivals WHERE state IN ('pending', 'working')"
-        ).fetchall()
+    )
+    waiting = opened.query("SELECT count(*) FROM penstock.arrivals WHERE state IN ('pending', 'working')").fetchall()
     return {"rows": rows, "quarantine": quarantine, "accounts": accounts, "waiting": waiting[0][0]}
 
 

@@ -15,8 +15,8 @@ from penstock.clock import Clock
 from penstock.errors import CommitConflictError
 from penstock.naming import ArrivalName, TableName
 from penstock.state import SqliteState
-from penstock.tables import Catalog, DataFile, LocalCatalog, Staged
-from penstock.tables.retention import LocalRetention
+from penstock.tables import Catalog, DataFile, IcebergCatalog, LocalCatalog, Staged
+from penstock.tables.retention import IcebergRetention
 from tests.contracts.parquet import arrival
 
 T = TableName.parse("t")
@@ -65,10 +65,10 @@ def values_of(catalog: Catalog) -> list[int]:
     return sorted(found)
 
 
-def expire(catalog: LocalCatalog, name: TableName = T) -> None:
+def expire(catalog: IcebergCatalog, name: TableName = T) -> None:
     """Forget the earlier snapshots, else each commit would write down all of them; not if a writer wins the race."""
     head, metadata = catalog.head(name), catalog.metadata(name)
     assert head is not None
     assert metadata is not None
     with suppress(CommitConflictError):
-        LocalRetention(catalog).expire(head, [snapshot["snapshot-id"] for snapshot in metadata["snapshots"]])
+        IcebergRetention(catalog).expire(head, [snapshot["snapshot-id"] for snapshot in metadata["snapshots"]])

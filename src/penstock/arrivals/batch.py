@@ -31,7 +31,6 @@ from penstock.quality.accounting import account
 from penstock.quality.checks import file_breaches, look, needs_lease
 from penstock.quality.collect import Delivered, collect
 from penstock.state import Arrival, DataFile, Head, Member
-from penstock.storage.local import remove_file
 from penstock.tables import Staged
 
 MOST_BYTES = 1_000_000
@@ -104,9 +103,10 @@ class Batcher:
 
     def _contents(self, arrivals: Sequence[Arrival]) -> Iterator[tuple[Arrival, bytes]]:
         """The bytes of the files that still are what was recorded."""
+        self._shop.raw.bring((arrival.key, arrival.mark) for arrival in arrivals)
         for arrival in arrivals:
             with suppress(OSError, PenstockError):
-                with self._shop.raw.open(arrival.key) as file:
+                with self._shop.raw.open(arrival.key, arrival.mark) as file:
                     content = file.read(MOST_BYTES + 1)
                 if hashlib.sha256(content).hexdigest() == arrival.version:
                     yield arrival, content
@@ -116,7 +116,7 @@ class Batcher:
         for arrival, _ in contents[:TRIED]:
             with scratch(self._shop) as folder:
                 link = folder / "file"
-                link.symlink_to(self._shop.raw.location(arrival.key))
+                link.symlink_to(self._shop.raw.location(arrival.key, arrival.mark))
                 opened = open_file(link, arrival.key, task.table, task.known)
             if not opened.source.typed and opened.source.dialect == task.known.dialect and not opened.notes:
                 return opened.header
@@ -129,7 +129,7 @@ class Batcher:
             feed = Feed(content, dialect, len(names))
             with suppress(DamagedFileError):
                 if may_be_fed(content, dialect) and (records := feed.table()).num_rows:
-                    path = self._shop.raw.location(arrival.key)
+                    path = self._shop.raw.location(arrival.key, arrival.mark)
                     opened = Opened(
                         Source(path, dialect, len(names), fed=True), Delivered(arrival.key, names, path), {}
                     )
@@ -172,8 +172,7 @@ class Batcher:
 
     def _undo(self, packs: Sequence[DataFile], arrivals: Sequence[Arrival]) -> None:
         """Remove what was published: the files are processed alone now, under the same names."""
-        for pack in packs:
-            remove_file(pack.path)
+        self._shop.processed.discard(pack.path for pack in packs)
         for arrival in arrivals:
             self._shop.processed.delete(quarantine_key(arrival.table, arrival.name.stem(arrival.attempt)))
 

@@ -16,7 +16,7 @@ from penstock.naming import TableName
 from penstock.state import Arrival, State
 from penstock.steps import table_order
 from penstock.storage import FileVersion, Zone
-from penstock.storage.local import matches
+from penstock.storage.keys import matches
 
 AT_ONCE = 256
 

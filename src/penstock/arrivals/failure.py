@@ -8,7 +8,7 @@ import traceback
 
 from penstock.clock import Clock
 from penstock.engines import MEMORY_VARIABLE
-from penstock.errors import BadFileError, PenstockError, WorkerLostError
+from penstock.errors import AccessError, BadFileError, PenstockError, WorkerLostError
 from penstock.naming import printable
 from penstock.redaction import redacted
 from penstock.state import Arrival, Trouble
@@ -45,7 +45,7 @@ _KIND = re.compile(r"\A(?:Invalid Input|IO|Serialization|Parser|Invalid|Out of R
 
 def is_final(error: Exception) -> bool:
     """Whether trying again is of no use."""
-    return isinstance(error, (BadFileError, *DEFECTS))
+    return isinstance(error, (BadFileError, AccessError, *DEFECTS))
 
 
 def reason_of(error: Exception) -> str:

@@ -15,12 +15,11 @@ from penstock.arrivals.stage import Prepared, Workshop
 from penstock.arrivals.tell import tell_breached, tell_committed, tell_recovered
 from penstock.declaration import Table
 from penstock.engines.packs import Packer
-from penstock.errors import LeaseLostError, PlanOutdatedError, RowsElsewhereError
+from penstock.errors import CommitUnknownError, LeaseLostError, PlanOutdatedError, RowsElsewhereError
 from penstock.naming import TableName
 from penstock.quality.checks import check_outcomes, needs_lease
 from penstock.signals import Signals
 from penstock.state import Accounting, Arrival, CheckOutcome, Lease, Run, State
-from penstock.storage.local import remove_file
 from penstock.tables import Catalog, Committed, commit_group
 from penstock.tables.commit import assert_replaceable
 
@@ -91,7 +90,8 @@ class Finisher:
             self._leave(ready, error.what)
         except Exception as error:
             if self._state.leases.held(own):
-                self._discard_failed(name, ready)
+                if not isinstance(error, CommitUnknownError):
+                    self._discard_failed(name, ready)
                 for prepared in ready:
                     self.failing.fail(name, table, prepared.arrival, error, summary)
             else:
@@ -163,8 +163,7 @@ class Finisher:
 
     def _discard(self, ready: list[Prepared], but: Collection[str] = ()) -> None:
         """Remove files that no commit will ever name, unless others need them; their names belong to this worker."""
-        for path in {file.path for prepared in ready for file in prepared.files}.difference(but):
-            remove_file(path)
+        self._shop.processed.discard({file.path for prepared in ready for file in prepared.files}.difference(but))
 
     def _finish(
         self,

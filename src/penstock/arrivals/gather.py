@@ -96,6 +96,8 @@ class Gatherer:
             self._owed += held
             self.give_back()
             raise
+        finally:
+            self._shop.raw.release((arrival.key, arrival.mark) for arrival in held)
         return bool(held)
 
     def give_back(self) -> None:
@@ -214,7 +216,7 @@ class Gatherer:
 
     def _planner(self, name: TableName, table: Table) -> Planner:
         if name not in self._planners:
-            self._planners[name] = Planner(name, table, self._shop.bench.engine)
+            self._planners[name] = Planner(name, table, self._shop.bench.engine, self._shop.processed.seals)
         return self._planners[name]
 
     def _known(self, name: TableName) -> SourceSchema | None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from penstock.clock import Clock, iso
 from penstock.declaration import Table
 from penstock.naming import TableName
-from penstock.quality import quarantine_key
 from penstock.quality.retention import Purged, purge, seconds_of
 from penstock.signals import Signals
 from penstock.state import Lease, State
-from penstock.storage import LocalZone, Zone
+from penstock.storage import Zone
 from penstock.tables import Catalog
 
 POLL_SECONDS = 0.05
@@ -37,13 +34,9 @@ class Keeper:
             return []
         try:
             now = self._clock.now()
-            folder = Path(self._processed.location(quarantine_key(name, "any"))).parent
             before = now - seconds_of(table.quarantine.keep)
             head = self._catalog.head(name)
-            return [
-                self._told(name, purged)
-                for purged in purge(self._state, self._processed, LocalZone(folder), name, head, before, now)
-            ]
+            return [self._told(name, purged) for purged in purge(self._state, self._processed, name, head, before, now)]
         finally:
             self._state.leases.release(lease)
 

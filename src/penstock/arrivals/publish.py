@@ -87,8 +87,7 @@ def _publish_pieces(engine: Engine, zone: Zone, done: Finished, spec: Spec) -> t
                     remove_file(staging)
             _assert_all(done, files, [piece.rows for piece in pieces])
     except BaseException:
-        for file in files:
-            remove_file(file.path)
+        zone.discard(file.path for file in files)
         raise
     return tuple(files)
 

@@ -23,7 +23,7 @@ from penstock.naming import TableName
 from penstock.signals import Signals
 from penstock.state import State
 from penstock.storage import FileVersion, Zone
-from penstock.storage.local import matches
+from penstock.storage.keys import matches
 
 log = logging.getLogger("penstock.arrivals")
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+from penstock.errors import BadFileError, IntegrityError
 from penstock.storage import FileVersion, Zone
 from penstock.storage.settled import TICK
 
@@ -43,7 +44,7 @@ def glance(raw: Zone, key: str, settle: float = SETTLE_SECONDS, rested: str = ""
         return Glance("gone")
     if written:
         return Glance("written", file)
-    changed = int(file.mark.split("-")[2]) / 1e9
+    changed = file.changed_ns / 1e9
     if file.mark == rested if written is None else changed > time.time():  # a time to come shows every later change
         return Glance("settled", file)
     quiet = TICK if written is False else settle
@@ -59,10 +60,10 @@ def version_of(raw: Zone, file: FileVersion) -> str | None:
     Where it cannot be read, its times name it, which change with its permissions.
     """
     try:
-        version = raw.digest(file.key)
+        version = raw.digest(file.key, file.mark)
     except FileNotFoundError:
         return None
-    except OSError:
+    except (OSError, BadFileError, IntegrityError):
         version = hashlib.sha256(f"unreadable {file.mark}".encode()).hexdigest()
     return version if raw.stat(file.key) == file else None
 

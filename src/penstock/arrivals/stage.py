@@ -172,7 +172,7 @@ def _linked(shop: Workshop, arrival: Arrival) -> Iterator[Path]:
     with scratch(shop) as folder:
         link = folder / "file"
         faults.reach("scratch.link")
-        link.symlink_to(shop.raw.location(arrival.key))
+        link.symlink_to(shop.raw.location(arrival.key, arrival.mark))
         yield link
 
 
@@ -191,7 +191,7 @@ def _assert_unchanged(shop: Workshop, arrival: Arrival) -> None:
 
 def _assert_readable(shop: Workshop, arrival: Arrival) -> None:
     try:
-        shop.raw.open(arrival.key).close()
+        shop.raw.open(arrival.key, arrival.mark).close()
     except PermissionError:
         message = "the file cannot be read: permission denied"
         hint = "allow the user that runs Penstock to read it; it is tried again as soon as its permissions change"

@@ -22,7 +22,8 @@ from penstock.signals import Signals
 from penstock.state import State
 from penstock.steps import table_order
 from penstock.storage import Zone
-from penstock.storage.local import make_folder, matches
+from penstock.storage.keys import matches
+from penstock.storage.local import make_folder
 from penstock.storage.settled import is_remote
 
 log = logging.getLogger("penstock.arrivals")

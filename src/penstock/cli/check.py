@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,27 +30,54 @@ def command(session: Session) -> int:
     header of a file in raw/. Ends with 1 when there is a problem.
     """
     from penstock.declaration import examine, read_text
-    from penstock.lake import preview_columns
-    from penstock.notices import problems_of as problems_of_notices
-    from penstock.steps import problems_of
 
     examined = examine(read_text(session.folder))
-    previewer = preview_columns(session.folder, examined)
-    problems = {*examined.problems, *problems_of(examined.document, examined.text)}
-    problems |= set(problems_of_notices(examined.document, examined.declaration, session.folder))
-    columns: dict[str, str | None] = dict.fromkeys(examined.table_names)
-    for name in examined.tables:
-        problems |= set(previewer.problems(examined, name))
-        known = previewer.preview(name)
-        columns[name] = known.source if known else None
-    found = sorted(problems)
-    notes = [f"{name}: {text}" for name in examined.tables if (text := previewer.coming(name))]
+    found, columns, coming = looked_at(session.folder, examined)
+    notes = [*coming, *_deployable(examined)]
     if session.json:
         emit({**_facts(examined, columns, found), "notes": notes})
     for note in notes:
         say(printable(note), err=session.json)
     _tell(session, examined, columns, found)
     return FOUND if found else 0
+
+
+def looked_at(folder: Path, examined: Examined) -> tuple[list[Problem], dict[str, str | None], list[str]]:
+    """Everything that is wrong with a declaration, where the columns of each table are from, and what is coming."""
+    from penstock.lake import preview_columns
+    from penstock.notices import problems_of as problems_of_notices
+    from penstock.steps import problems_of
+
+    previewer = preview_columns(folder, examined)
+    problems = {*examined.problems, *problems_of(examined.document, examined.text)}
+    problems |= set(problems_of_notices(examined.document, examined.declaration, folder))
+    columns: dict[str, str | None] = dict.fromkeys(examined.table_names)
+    for name in examined.tables:
+        problems |= set(previewer.problems(examined, name))
+        known = previewer.preview(name)
+        columns[name] = known.source if known else None
+    coming = [f"{name}: {text}" for name in examined.tables if (text := previewer.coming(name))]
+    return sorted(problems), columns, coming
+
+
+def _deployable(examined: Examined) -> list[str]:
+    """Where `aws` is declared, whether the lake can be deployed; what keeps it from that."""
+    declaration = examined.declaration
+    if declaration is None or "aws" not in declaration.model_fields_set:
+        return []
+    from penstock.cli.deployable import assert_installed
+    from penstock.errors import AwsError
+
+    try:
+        assert_installed()
+    except AwsError as error:
+        return [f"whether it can be deployed is not known: {error.what}"]
+    from penstock.deployment.deployable import refusals
+
+    found = sorted(refusals(examined))
+    return [f"cannot be deployed: {problem}" for problem in found] or [
+        "can be deployed: penstock plan shows what is made"
+    ]
 
 
 def _tell(session: Session, examined: Examined, columns: dict[str, str | None], problems: list[Problem]) -> None:

@@ -18,7 +18,7 @@ import click
 
 from penstock import __version__
 from penstock.cli import output
-from penstock.cli.session import Session
+from penstock.cli.session import Session, aws_option
 from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
@@ -51,9 +51,17 @@ COMMANDS = {
     "verify": "Check every file, checksum and account.",
     "maintain": "Join small files, expire snapshots, remove orphans.",
     "repair": "Rebuild the state store, mend what can be mended.",
+    "synth": "Print the CloudFormation template of the lake.",
+    "plan": "Show what deploying to AWS would do.",
+    "deploy": "Bring the lake to AWS, or up to date there.",
+    "destroy": "Remove the lake from AWS.",
+    "bundle": "Build the zip that runs on AWS.",
+    "cost": "Say what a month on AWS costs.",
     "schema": "Print the JSON Schema of lake.yaml, for editors.",
     "completion": "Print the script that completes in bash, zsh or fish.",
 }
+ON_AWS = frozenset({"query", "tables", "show", "why", "quarantine", "dead", "status", "runs", "logs", "snapshots"})
+"""Commands that can be asked of a deployed lake."""
 EPILOG = """\
 Tables and what the product knows of itself are SQL: penstock query "SELECT * FROM penstock.runs". All times are UTC.
 
@@ -73,6 +81,8 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"penstock.cli.{cmd_name}").command
+        if cmd_name in ON_AWS:
+            _let_ask_aws(command)
         return command
 
     def resolve_command(
@@ -97,6 +107,15 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _let_ask_aws(command: click.Command) -> None:
+    """Give a command, or each of a group's, the option `--aws`, before `--help`."""
+    if isinstance(command, click.Group):
+        for part in command.commands.values():
+            _let_ask_aws(part)
+    elif not any(option.name == "aws" for option in command.params):
+        command.params.append(aws_option())
+
+
 def _folders(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Let the shell complete a folder."""
     from click.shell_completion import CompletionItem
@@ -118,11 +137,16 @@ def _folders(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
     shell_complete=_folders,
     help="The lake's folder; here, when left out.",
 )
+@click.option("--aws", is_flag=True, help="Ask the lake that was deployed to AWS.")
 @click.version_option(__version__, "-V", "--version", message="penstock %(version)s")
-@click.pass_obj
-def penstock(session: Session, directory: str) -> None:
-    """Keep the folder for the command."""
-    session.folder = Path(directory)
+@click.pass_context
+def penstock(ctx: click.Context, directory: str, *, aws: bool) -> None:
+    """Keep for the command which lake is meant."""
+    session: Session = ctx.obj
+    session.folder, session.aws = Path(directory), aws
+    if aws and ctx.invoked_subcommand not in ON_AWS:
+        message = f"penstock {ctx.invoked_subcommand} is about the lake in this folder; leave --aws out"
+        raise click.UsageError(message)
 
 
 def main(arguments: list[str] | None = None) -> int:

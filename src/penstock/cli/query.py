@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 import click
 
-from penstock.cli.output import say
+from penstock.cli.output import dim, say
 from penstock.cli.session import Session, role_option
 from penstock.cli.signalled import heard, leave
-from penstock.cli.words import counted, lasted
+from penstock.cli.words import counted, lasted, size
 from penstock.errors import PenstockError, QueryError
 
 if TYPE_CHECKING:
     from penstock.lake import Lake
+    from penstock.queries import Result
 
 SHOWN_ROWS = 1000
 
@@ -41,6 +43,12 @@ SHOWN_ROWS = 1000
     help="Read tables as they were: a snapshot's id, a tag, or a time such as 2026-01-31T08:00 (UTC).",
 )
 @role_option("Ask for ROLE, which may query what `access` in lake.yaml grants it.")
+@click.option(
+    "--engine",
+    type=click.Choice(["athena", "duckdb"]),
+    help="With --aws: who answers, Athena, or DuckDB on this machine over copies of the files. Athena, when left out, "
+    "except for what it does not know: penstock.*, quarantine.* and --at.",
+)
 @click.pass_obj
 def command(
     session: Session,
@@ -50,6 +58,8 @@ def command(
     limit: int | None,
     at: str | None,
     role: str | None,
+    *,
+    engine: str | None,
 ) -> None:
     """Ask in SQL, DuckDB's dialect; SQL may be - for standard input.
 
@@ -74,7 +84,8 @@ def command(
 
     with heard((signal.SIGINT,), interrupted), session.open() as lake:
         started = lake.clock.now()
-        result = lake.query(statement, at, role)
+        asked = _Asked(statement, at, role, _engine(session, statement, at, engine))
+        result = asked.answer(lake)
         if binary:
             with _binary(output) as file:
                 rows = write_parquet(result, file, limit)
@@ -84,10 +95,52 @@ def command(
                 rows = WRITERS[form](result, text, Wanted(limit, terminal=terminal))
         spent = lake.clock.now() - started
         if limit is not None and rows == limit and form == "table":
-            _say_left_out(lake, statement, rows, at, role)
+            _say_left_out(lake, asked, rows)
     if form == "table" or output is not None:
         to = f", written to {output}" if output else ""
-        say(f"{counted(rows, 'row')} in {lasted(spent)}{to}", err=True)
+        read = f"; Athena read {size(result.told.scanned)}" if hasattr(result, "told") else ""
+        say(f"{counted(rows, 'row')} in {lasted(spent)}{to}{read}", err=True)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked, of whom."""
+
+    statement: str
+    at: str | None
+    role: str | None
+    engine: str
+
+    def answer(self, lake: Lake) -> Result:
+        if self.engine == "duckdb":
+            return lake.query(self.statement, self.at, self.role)
+        return lake.query_athena(self.statement, self.role, _telling() if sys.stderr.isatty() else None)
+
+
+def _engine(session: Session, statement: str, at: str | None, engine: str | None) -> str:
+    """Who answers."""
+    if not session.aws:
+        if engine is not None:
+            message = "--engine says who answers for a deployed lake; it goes with --aws"
+            raise click.UsageError(message)
+        return "duckdb"
+    if engine is not None:
+        return engine
+    from penstock.queries.athena import OURS, tables_of
+
+    return "duckdb" if at is not None or any(name.layer in OURS for name in tables_of(statement)) else "athena"
+
+
+def _telling() -> Callable[[str], object]:
+    """Say, once each, the states that a query is in."""
+    told = set[str]()
+
+    def tell(state: str) -> None:
+        if state not in told:
+            told.add(state)
+            say(dim(f"Athena: {state}"), err=True)
+
+    return tell
 
 
 def _utf8(sql: bytes) -> str:
@@ -98,11 +151,11 @@ def _utf8(sql: bytes) -> str:
         raise QueryError(message) from None
 
 
-def _say_left_out(lake: Lake, statement: str, rows: int, at: str | None, role: str | None) -> None:
+def _say_left_out(lake: Lake, asked: _Asked, rows: int) -> None:
     """Say how many rows are not shown, where that can be counted."""
     try:
-        counting = f"SELECT count(*) FROM ({statement.strip().rstrip(';')}\n)"  # noqa: S608 - it is the person's own SQL
-        total = lake.query(counting, at, role).fetchall()[0][0]
+        counting = f"SELECT count(*) FROM ({asked.statement.strip().rstrip(';')}\n)"  # noqa: S608 - it is the person's own
+        total = replace(asked, statement=counting).answer(lake).fetchall()[0][0]
     except PenstockError:
         say("there may be more rows: --limit N shows more", err=True)
         return

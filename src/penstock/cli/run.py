@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,9 @@ from penstock.cli.signalled import SIGNALLED, heard, leave
 if TYPE_CHECKING:
     from penstock.arrivals import Worker
     from penstock.cli.report import Report
+    from penstock.errors import AccessError
+    from penstock.lake import Lake
+    from penstock.opened import Opened
 
 DEAD = 3
 MESSAGE = b"\nstopping after the file at hand; Ctrl-C once more leaves at once\n"
@@ -32,10 +36,17 @@ MESSAGE = b"\nstopping after the file at hand; Ctrl-C once more leaves at once\n
     multiple=True,
     help="Process all files of this table again, for example after its steps changed; may be repeated.",
 )
+@click.option(
+    "--as-deployed",
+    is_flag=True,
+    help="Refuse what the deployed functions' policies would refuse; ends with 1 where there is such a thing.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @json_option("Print {files, rows_in, ..., tables: [...], dead: [...], notes: [...], stopped, waiting, duration_ms}.")
 @click.pass_obj
-def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...], *, quiet: bool) -> int:
+def command(
+    session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...], *, as_deployed: bool, quiet: bool
+) -> int:
     """Process every file that is new in raw/, once, and say where every row went.
 
     Ctrl-C finishes the file at hand and leaves the others for the next run; once more leaves at once, which is safe,
@@ -47,7 +58,7 @@ def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...
 
     faults.install_from_environment()
     stop = _Stop(quiet=quiet)
-    with heard((signal.SIGINT, signal.SIGTERM), stop.hear), session.open() as lake:
+    with heard((signal.SIGINT, signal.SIGTERM), stop.hear), _opened(session, as_deployed=as_deployed) as lake:
         again = [table_named(lake, name) for name in reprocess]
         only = {table_named(lake, name) for name in tables}
         chosen = {name: table for name, table in lake.declared.items() if not only or name in {*only, *again}}
@@ -63,7 +74,43 @@ def command(session: Session, tables: tuple[str, ...], reprocess: tuple[str, ...
             report.end(worker.drain(chosen), stop.signal)
         if not stop.signal:
             lake.round_off()
-        return _tell(report, session, quiet=quiet)
+        refusal = _refusal(lake) if as_deployed else None
+        if refusal is not None and session.json:
+            raise refusal
+        code = _tell(report, session, quiet=quiet)
+        if refusal is not None:
+            raise refusal
+        return code
+
+
+def _opened(session: Session, *, as_deployed: bool) -> Lake:
+    if not as_deployed:
+        return session.open()
+    from penstock.deployment.as_deployed import JudgedSite, watch_steps
+    from penstock.lake import Lake
+
+    def stand(lake: Opened) -> JudgedSite:
+        site = JudgedSite(lake)
+        watch_steps(site)
+        return site
+
+    return Lake(session.folder, site=stand)
+
+
+def _refusal(lake: Lake) -> AccessError | None:
+    """What the functions would be refused, as one error; None when nothing."""
+    from penstock.deployment.as_deployed import JudgedSite
+    from penstock.errors import AccessError
+
+    if not isinstance(lake.site, JudgedSite):
+        return None
+    with suppress(AccessError):  # it is among what was refused
+        lake.site.judge.assert_tells(lake.declaration)
+    refused = list(lake.site.judge.refused.values())
+    if not refused:
+        return None
+    hint = "\n".join(dict.fromkeys(error.hint for error in refused))
+    return AccessError("\n  ".join(error.what for error in refused), hint=hint)
 
 
 def _tell(report: Report, session: Session, *, quiet: bool) -> int:

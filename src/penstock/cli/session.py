@@ -24,15 +24,18 @@ class Session:
     Attributes:
         folder: The lake's folder.
         json: Whether standard output is JSON; messages for people then go to standard error.
+        aws: Whether the deployed lake is meant, and not the one on this machine.
     """
 
     folder: Path = field(default_factory=Path)
     json: bool = False
+    aws: bool = False
 
     @property
     def call(self) -> str:
         """How the command line is called for this lake from where one stands."""
-        return "penstock" if self.folder == Path() else f"penstock -C {printable(shlex.quote(str(self.folder)))}"
+        folder = "" if self.folder == Path() else f" -C {printable(shlex.quote(str(self.folder)))}"
+        return f"penstock{folder}{' --aws' if self.aws else ''}"
 
     def first_query(self, table: object) -> str:
         """A command that shows the first rows of a table."""
@@ -48,6 +51,10 @@ class Session:
 
     def open(self, text: bytes | None = None) -> Lake:
         """Open the lake, as `text` declares it; as `lake.yaml` does, when left out."""
+        if self.aws:
+            from penstock.deployment.reach import reached
+
+            return reached(self.folder)
         from penstock.lake import Lake
 
         return Lake(self.folder, text=text)
@@ -63,6 +70,19 @@ def json_option(text: str = "Print JSON.") -> Callable[[Any], Any]:
     """`--json`: read early, so that errors are JSON too."""
     return click.option(
         "--json", "as_json", is_flag=True, is_eager=True, expose_value=False, callback=_note_json, help=text
+    )
+
+
+def _note_aws(ctx: click.Context, _option: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click calls it so
+    session: Session = ctx.ensure_object(Session)
+    session.aws = session.aws or value
+    return value
+
+
+def aws_option() -> click.Option:
+    """`--aws`: what is asked is asked of the deployed lake."""
+    return click.Option(
+        ["--aws"], is_flag=True, expose_value=False, callback=_note_aws, help="Ask the lake that was deployed to AWS."
     )
 
 

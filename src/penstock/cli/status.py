@@ -110,16 +110,37 @@ def _facts(lake: Lake) -> Facts:
     names = sorted({*lake.declared, *lake.catalog.tables(), *standings})
     counts = lake.state.overview.counts("messages")
     runs = lake.state.runs.list(limit=1)
+    seen = _outlook(lake) if lake.site.deployed else None
     return {
         "lake": lake.name,
         "folder": str(lake.folder),
         "tables": [_facts_of_table(lake, name, standings.get(name)) for name in names],
         "processes": [_facts_of_process(process) for process in lake.processes()],
-        "alarms": [_facts_of_alarm(alarm) for alarm in lake.state.alarms.all() if alarm.state == "ALARM"],
+        "alarms": seen["alarms"] if seen else _alarms(lake),
         "notices": {state: counts.get(state, 0) for state in ("waiting", "given_up")},
-        "next_run": _next_run(lake),
+        "next_run": None if seen else _next_run(lake),
         "last_run": runs[0] if runs else None,
+        **({"aws": seen["aws"]} if seen else {}),
     }
+
+
+def _outlook(lake: Lake) -> Facts:
+    """What AWS says of a deployed lake."""
+    from penstock.deployment.outlook import look_out
+
+    assert lake.site.deployed is not None  # noqa: S101 - for the type checker
+    seen = look_out(lake.site.deployed)
+    ringing = [
+        {"alarm": one.alarm, "table": None, "since": one.since, "value": None, "reason": one.reason}
+        for one in seen.ringing
+    ]
+    aws = {name: getattr(seen, name) for name in ("stack", "region", "queued", "in_hand", "dead_letters")}
+    waiting = [{"address": address, "topic": topic} for address, topic in seen.unconfirmed]
+    return {"alarms": ringing, "aws": {**aws, "alarms": seen.alarms, "unconfirmed": waiting}}
+
+
+def _alarms(lake: Lake) -> list[Facts]:
+    return [_facts_of_alarm(alarm) for alarm in lake.state.alarms.all() if alarm.state == "ALARM"]
 
 
 def _facts_of_table(lake: Lake, name: TableName, standing: Standing | None) -> Facts:
@@ -216,10 +237,23 @@ def _lines(facts: Facts, now: float) -> list[str]:
     if any(messages.values()):
         lines.append(f"notices: {counted(messages['waiting'], 'message')} waiting, {messages['given_up']:,} given up")
     lines += [f"at work: {_process(one, now)}" for one in facts["processes"]]
+    lines += _lines_of_aws(facts["aws"]) if "aws" in facts else []
     if (due := facts["next_run"]) is not None:
         lines.append(f"next run: workflow {due['workflow']}, {moment(due['due'])} UTC")
     last = facts["last_run"]
     return [*lines, f"last run: {moment(last.started)} UTC, {outcome(last)}" if last else "no run yet"]
+
+
+def _lines_of_aws(aws: Facts) -> list[str]:
+    lines = [f"on AWS: stack {aws['stack']}, {aws['region']}, {counted(aws['alarms'], 'alarm')}"]
+    depths = (("queued", "waiting for a function"), ("in_hand", "in a function's hands"))
+    depth = [f"{counted(aws[name], 'message')} {words}" for name, words in depths if aws[name]]
+    lines += [f"intake queue: {', '.join(depth)}"] if depth else []
+    lines += [f"dead-letter queue: {counted(aws['dead_letters'], 'message')}"] if aws["dead_letters"] else []
+    return lines + [
+        f"not confirmed yet: {printable(one['address'])}, for {one['topic']}; the link is in the mail from AWS"
+        for one in aws["unconfirmed"]
+    ]
 
 
 def _process(facts: Facts, now: float) -> str:
@@ -232,14 +266,14 @@ def _process(facts: Facts, now: float) -> str:
 
 def _steps(session: Session, facts: Facts) -> list[str]:
     tables, steps = facts["tables"], []
-    idle = not any(process["kind"] in {"run", "up"} for process in facts["processes"])
+    idle = "aws" not in facts and not any(process["kind"] in {"run", "up"} for process in facts["processes"])
     if idle and (any(one["waiting"] for one in tables) or not any(one["finished"] for one in tables)):
         steps.append(f"{session.call} run")
-    if facts["alarms"]:
+    if facts["alarms"] and "aws" not in facts:
         steps.append(f"{session.call} alarms")
     if any(one["dead"] for one in tables):
         steps.append(f"{session.call} dead list")
-    if facts["notices"]["given_up"]:
+    if facts["notices"]["given_up"] and "aws" not in facts:
         steps.append(f"{session.call} notices list")
     if any(one["quarantined"] for one in tables):
         steps.append(session.query("SELECT * FROM penstock.quarantine"))

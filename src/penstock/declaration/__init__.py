@@ -1,7 +1,8 @@
 """The declaration: what `lake.yaml` may say, read strictly, with positions."""
 
 from penstock.declaration.access import Role
-from penstock.declaration.alarms import Alarm
+from penstock.declaration.alarms import DEFAULTS, Alarm, alarms_in_force, chosen_tables
+from penstock.declaration.aws import LOG_DAYS, MAIL_ADDRESS, Aws, days_of
 from penstock.declaration.checks import Check, Fresh
 from penstock.declaration.files import Csv, Excel, Format, Json
 from penstock.declaration.json_schema import json_schema
@@ -30,10 +31,14 @@ from penstock.declaration.validate import FILE_NAME, Examined, decoded, examine,
 from penstock.naming import Transform
 
 __all__ = [
+    "DEFAULTS",
     "EMBEDDED",
     "FILE_NAME",
+    "LOG_DAYS",
+    "MAIL_ADDRESS",
     "PLAIN_MAIL",
     "Alarm",
+    "Aws",
     "Bucket",
     "Check",
     "Column",
@@ -68,7 +73,10 @@ __all__ = [
     "Up",
     "Upkeep",
     "Zones",
+    "alarms_in_force",
     "bytes_of",
+    "chosen_tables",
+    "days_of",
     "decoded",
     "examine",
     "json_schema",

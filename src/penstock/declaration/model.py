@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from penstock.declaration.access import Role
 from penstock.declaration.alarms import Alarm
+from penstock.declaration.aws import Aws
 from penstock.declaration.checks import Check
 from penstock.declaration.files import Csv, Excel, Format, Json
 from penstock.declaration.intake import Intake
@@ -148,5 +149,7 @@ class Declaration(Strict):
     """What runs together, by name: on a schedule, after events, or by hand."""
     allow_exec: bool = False
     """Whether workflows may start programs; `PENSTOCK_ALLOW_EXEC=1` in the environment allows it, too."""
+    aws: Aws = Aws()
+    """Where and how the lake is deployed on AWS."""
     tables: dict[str, Table] = Field(default={})
     """Tables by `name` or `layer.name`."""

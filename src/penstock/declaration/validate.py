@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from penstock.declaration.access import access_problems
 from penstock.declaration.alarms import alarm_problems
+from penstock.declaration.aws import aws_problems
 from penstock.declaration.chains import workflow_problems
 from penstock.declaration.explain import explain
 from penstock.declaration.model import Declaration, Table, Zones
@@ -149,6 +150,7 @@ def examine(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | N
         problems += alarm_problems(document)
         problems += access_problems(document)
         problems += notice_problems(document)
+        problems += aws_problems(document)
     if declaration is not None:
         problems += workflow_problems(document, declaration)
     return Examined(text, document, declaration, list(dict.fromkeys(problems)))

@@ -86,8 +86,7 @@ class Packer:
                 done.append(DataFile(path, rows, size, text, splitter.partition(values)))
             _assert_all(head, file, done)
         except BaseException:
-            for new in done:
-                remove_file(new.path)
+            self._zone.discard(new.path for new in done)
             raise
         return tuple(done)
 

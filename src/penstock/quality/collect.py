@@ -59,7 +59,7 @@ def collect(engine: Engine, work: Work, written: Written, delivered: Delivered) 
     asked = [at for at, rule in enumerate(work.rules) if rule.fate == QUARANTINED and written.by_rule[at]]
     if asked:
         yield from _set_aside(engine, work, asked, written, delivered)
-    warned = [row for row in written.examples if work.rules[row.rule].fate == WARNED]
+    warned = sorted((row for row in written.examples if work.rules[row.rule].fate == WARNED), key=_order)
     yield from _placed(warned, work, delivered)
 
 
@@ -110,8 +110,9 @@ def _placed(rows: Iterable[SetAside], work: Work, delivered: Delivered) -> Itera
         rows = list(rows)
         found = _unique_places(rows, work.source.dialect, delivered) if rows else {}
         with _opened(delivered) as file:
-            for row in rows:
-                yield _row_of(work, row, _at_its_place(row, file) or found.get(_texts(row)), delivered)
+            placed = [(row, _at_its_place(row, file) or found.get(_texts(row))) for row in rows]
+            for row, place in sorted(placed, key=_file_order):  # what a row is called depends on no thread
+                yield _row_of(work, row, place, delivered)
         return
     with _opened(delivered) if delivered.text else nullcontext() as file:
         for row in rows:

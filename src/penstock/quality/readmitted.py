@@ -78,13 +78,14 @@ def records_of(zone: Zone, table: TableName, parts: Iterable[Member]) -> list[st
     paths = []
     for part in parts:
         key = readmitted_key(table, part_name(part))
-        if zone.stat(key) is None:
+        there = zone.stat(key)
+        if there is None:
             raise QuarantineError(
                 f"{key} is missing, which says what {part_name(part)} holds",
                 where=str(table),
                 hint=f"put it back from a copy, or run: penstock run --reprocess {table}",
             )
-        paths.append(zone.location(key))
+        paths.append(zone.location(key, there.mark))
     return paths
 
 

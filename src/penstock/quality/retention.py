@@ -44,14 +44,13 @@ def seconds_of(keep: str) -> float:
 
 
 def purge(
-    state: State, processed: Zone, aside: Zone, name: TableName, head: Head | None, before: float, now: float
+    state: State, processed: Zone, name: TableName, head: Head | None, before: float, now: float
 ) -> Iterator[Purged]:
     """Remove the quarantined rows of a table that were set aside before a moment; the caller holds the table's lease.
 
     Args:
         state: Names the files of quarantined rows.
         processed: Where they stand.
-        aside: The folder that holds those of the table, as a zone of its own.
         name: The table.
         head: What it holds.
         before: Rows set aside before this moment are removed, in seconds.
@@ -68,24 +67,28 @@ def purge(
                 processed.delete(quarantine_key(name, stem))
         if removed and rows:
             yield Purged(arrival.key, rows, moment)
-    yield from _sweep(state, processed, aside, name, head, min(before, now - SLOWEST))
+    yield from _sweep(state, processed, name, head, min(before, now - SLOWEST))
 
 
-def _sweep(
-    state: State, processed: Zone, aside: Zone, name: TableName, head: Head | None, before: float
-) -> Iterator[Purged]:
+def _sweep(state: State, processed: Zone, name: TableName, head: Head | None, before: float) -> Iterator[Purged]:
     """Remove what nothing names."""
     named = {arrival.quarantine_stem for arrival in state.arrivals.find(name)}
     named |= {f"{part_name(part)}{RECORD}" for part in parts_of(head)}
-    for version in list(aside.list(f"*{ENDING}")):
-        stem, moment = version.key.removesuffix(ENDING), version.modified_ns / 1e9
-        if stem in named or moment > before:
+    folder = quarantine_key(name, "").removesuffix(f"/{ENDING}")
+    for version in list(processed.everything(folder)):
+        stem, moment = version.key[len(folder) + 1 :].removesuffix(ENDING), version.modified_ns / 1e9
+        if stem in named or moment > before or not _is_aside(version.key, stem):
             continue
         key = quarantine_key(name, stem)
         rows = 0 if stem.endswith(RECORD) else _rows(processed, key)
         processed.delete(key)
         if rows:
             yield Purged(None, rows, moment)
+
+
+def _is_aside(key: str, stem: str) -> bool:
+    """Whether a file below a table's folder of quarantined rows is one of them, and not somebody else's."""
+    return key.endswith(ENDING) and "/" not in stem and not stem.startswith((".", "_"))
 
 
 def _rows(processed: Zone, key: str) -> int:

@@ -65,10 +65,9 @@ class Aside:
 
     def _standing(self, table: TableName | None, fate: str) -> str:
         arrivals = [found for found in self._state.arrivals.find(table, ("finished",)) if found.quarantine_stem]
-        files = [
-            self._processed.location(quarantine_key(arrival.table, arrival.quarantine_stem or ""))
-            for arrival in arrivals
-        ]
+        keys = [quarantine_key(arrival.table, arrival.quarantine_stem or "") for arrival in arrivals]
+        self._processed.bring((key, None) for key in keys)
+        files = [self._processed.location(key) for key in keys]
         tables = {arrival.table for arrival in arrivals} if fate == "quarantined" else set()
         self._catalog.seals.assert_whole(files, QUARANTINE_LAYER)
         return standing_sql(files, [path for name in sorted(tables) for path in self._records(name)], fate)

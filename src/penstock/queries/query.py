@@ -22,7 +22,7 @@ from penstock.queries.system import FATES, READMITTED, SYSTEM_TABLES
 from penstock.state import Head, State
 from penstock.storage import Zone
 from penstock.tables import Catalog, scan_sql
-from penstock.tables.history import LocalHistory
+from penstock.tables.history import History
 from penstock.tables.sealed import assert_whole
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Asker:
         state: State,
         processed: Zone,
         folders: list[Path],
-        history: LocalHistory | None = None,
+        history: History | None = None,
         memory: str = "1GB",
     ) -> None:
         """Read tables of `catalog`, and of their `history`; SQL may also read files below `folders`."""

@@ -16,20 +16,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 from penstock import faults
 from penstock.clock import Clock, iso
 from penstock.redaction import redacted_value
+from penstock.runs.log import Event, Wanted
 
 FILE = "penstock.jsonl"
 POLL_SECONDS = 0.2
 BLOCK = 1 << 16
 SLACK_SECONDS = 60.0
 """How far the clocks, or the turns, of several writers may be apart."""
-
-Event = dict[str, Any]
-Wanted = Callable[[Event], bool]
 
 
 @dataclass(frozen=True)
@@ -74,12 +72,8 @@ class Journal:
     def write(self, facts: Event) -> None:
         """Append an event; `time` is added."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        line = (
-            json.dumps({"time": iso(self._clock.now()), **redacted_value(facts)}, ensure_ascii=False, default=str)
-            + "\n"
-        )
         with self._alone():
-            size = self._append(line.encode("utf-8", "backslashreplace"))
+            size = self._append(line_of(facts, self._clock.now()))
             if size >= SMALLEST and size >= (limits := self._limits()).size:
                 self._rotate(limits.files)
 
@@ -202,6 +196,12 @@ class Journal:
 
 SMALLEST = 1_000
 """Below this size nobody is asked how large a file may become."""
+
+
+def line_of(facts: Event, moment: float) -> bytes:
+    """An event as a line of the log, without anything secret."""
+    text = json.dumps({"time": iso(moment), **redacted_value(facts)}, ensure_ascii=False, default=str)
+    return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
 def _wanted(events: Iterator[Event | None], wanted: Wanted | None) -> Iterator[Event]:

@@ -36,6 +36,12 @@ class Backlog(Protocol):
     def keys(self, table: TableName) -> list[str]:
         """The files that wait, oldest first."""
 
+    def undone(self, table: TableName, keys: Sequence[str]) -> dict[str, float]:
+        """Those of the files of which a version waits or is worked on, and from when on it can be claimed.
+
+        Seconds since 1970: the end of a rest, or that of the lease of whoever works on it.
+        """
+
     def due(self, table: TableName) -> Due:
         """What could be claimed, now or later."""
 

@@ -10,19 +10,18 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BufferedReader
 from itertools import takewhile
 from pathlib import Path
 
 from penstock import faults
-from penstock.errors import BadFileError
+from penstock.storage.keys import glob, is_listed, is_unfinished, parts_of
 from penstock.storage.seals import Seals
 from penstock.storage.settled import TICK, is_being_written
-from penstock.storage.zone import FileVersion
+from penstock.storage.zone import FileVersion, Wanted
 
-UNFINISHED = (".tmp", ".part", ".crdownload", ".swp", "~")
 _PRIVATE = 0xF700
 """Where keys have the bytes of names that are not UTF-8: 0x80 is U+F780, 0xFF is U+F7FF."""
 _UNUSUAL = re.compile("[\udc80-\udcff\uf780-\uf7ff]")
@@ -40,7 +39,7 @@ class LocalZone:
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
         """Files whose key matches, oldest first, then by key; `unseen` is about this listing then."""
-        wanted = _glob(pattern)
+        wanted = glob(pattern)
         self.unseen = {}
         found = [version for version in self._walk(self.root) if wanted.match(version.key)]
         return iter(sorted(found, key=lambda version: (version.modified_ns, version.key)))
@@ -49,7 +48,7 @@ class LocalZone:
         for folder, folders, files in os.walk(top, onerror=self._note_unseen):
             folders[:] = [name for name in folders if not name.startswith((".", "_"))]
             for name in files:
-                if _is_unfinished(name):
+                if is_unfinished(name):
                     continue
                 path = os.path.join(folder, name)  # noqa: PTH118 - a listing may be long
                 version = self._look(_key(os.path.relpath(path, self.root)), path)
@@ -78,7 +77,7 @@ class LocalZone:
         if not stat.S_ISREG(facts.st_mode):
             return None
         mark = f"{facts.st_size}-{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
-        return FileVersion(key, facts.st_size, facts.st_mtime_ns, mark)
+        return FileVersion(key, facts.st_size, facts.st_mtime_ns, mark, facts.st_ctime_ns)
 
     def written(self, key: str) -> bool | None:
         """Whether somebody has the file open for writing."""
@@ -90,10 +89,7 @@ class LocalZone:
     def key_of(self, path: str) -> str | None:
         """The key of a path in the zone."""
         inside = os.path.relpath(path, self.root)
-        *folders, name = inside.split("/")
-        if inside == os.curdir or any(folder.startswith((".", "_")) for folder in folders):
-            return None
-        return None if _is_unfinished(name) else _key(inside)
+        return _key(inside) if inside != os.curdir and is_listed(inside) else None
 
     def below(self, key: str) -> Iterator[FileVersion]:
         """The file of that key, or all that are in the folder of that name."""
@@ -103,7 +99,18 @@ class LocalZone:
         elif (version := self.stat(key)) is not None:
             yield version
 
-    def open(self, key: str) -> BufferedReader:
+    def everything(self, key: str) -> Iterator[FileVersion]:
+        """Every file in the folder of that name, whatever it is called; links are not followed."""
+        for place, folders, files in os.walk(self._path(key)):
+            folders.sort()
+            for name in sorted(files):
+                path = os.path.join(place, name)  # noqa: PTH118 - a listing may be long
+                with suppress(FileNotFoundError):
+                    facts = os.lstat(path)
+                    inside = _key(os.path.relpath(path, self.root))
+                    yield FileVersion(inside, facts.st_size, facts.st_mtime_ns, "", facts.st_ctime_ns)
+
+    def open(self, key: str, _mark: str | None = None) -> BufferedReader:
         """Open for reading; never waits, though a pipe may have taken the file's place."""
         handle = os.open(self._path(key), os.O_RDONLY | os.O_NONBLOCK)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -111,7 +118,7 @@ class LocalZone:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
         return os.fdopen(handle, "rb")
 
-    def digest(self, key: str) -> str:
+    def digest(self, key: str, _mark: str | None = None) -> str:
         """SHA-256 of the content, hexadecimal."""
         with self.open(key) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -145,26 +152,23 @@ class LocalZone:
         if self.seals is not None:
             self.seals.forget([str(path)])
 
-    def location(self, key: str) -> str:
+    def discard(self, paths: Iterable[str]) -> None:
+        """Take away published files that no commit names."""
+        for path in paths:
+            remove_file(path)
+
+    def location(self, key: str, _mark: str | None = None) -> str:
         """Absolute path."""
         return str(self._path(key))
 
+    def bring(self, wanted: Iterable[Wanted]) -> None:
+        """Do nothing: the files are here."""
+
+    def release(self, wanted: Iterable[Wanted]) -> None:
+        """Do nothing: there are no copies."""
+
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if not key or key.startswith("/") or "\0" in key or any(part in {"", ".", ".."} for part in parts):
-            message = "the name leads out of its zone"
-            raise BadFileError(message, where=repr(key))
-        return self.root.joinpath(*map(_name, parts))
-
-
-def matches(pattern: str, key: str) -> bool:
-    """Whether a key is one of those that a glob means."""
-    return _glob(pattern).match(key) is not None
-
-
-def _is_unfinished(name: str) -> bool:
-    """Whether a file's name says that it is hidden, or not finished."""
-    return name.startswith((".", "_")) or name.lower().endswith(UNFINISHED)
+        return self.root.joinpath(*map(_name, parts_of(key)))
 
 
 def _key(path: str) -> str:
@@ -203,7 +207,7 @@ def wait_until_settled(version: FileVersion, quiet: float = TICK) -> None:
     A file system's clock ticks in milliseconds: within one tick a file can change without its times changing. Once a
     tick has passed since the last change, the next change is sure to show. This is real time, never a held clock.
     """
-    changed = int(version.mark.split("-")[2]) / 1e9
+    changed = version.changed_ns / 1e9
     time.sleep(min(max(changed + quiet - time.time(), 0.0), quiet))
 
 
@@ -232,26 +236,3 @@ def sync_folder(folder: Path, place: str = "storage.sync") -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@lru_cache(maxsize=256)
-def _glob(pattern: str) -> re.Pattern[str]:
-    """Compile a glob: `*` and `?` stay within a folder, `**/` crosses any number of folders, `[...]` is a class."""
-    out, at = "", 0
-    while at < len(pattern):
-        char = pattern[at]
-        if pattern.startswith("**/", at):
-            out, at = out + "(?:[^/]+/)*", at + 3
-        elif pattern.startswith("**", at):
-            out, at = out + ".*", at + 2
-        elif char == "*":
-            out, at = out + "[^/]*", at + 1
-        elif char == "?":
-            out, at = out + "[^/]", at + 1
-        elif char == "[" and (end := pattern.find("]", at + 2)) > 0:
-            body = pattern[at + 1 : end].replace("\\", "\\\\")
-            body = f"^{body[1:]}" if body.startswith("!") else body
-            out, at = f"{out}[{body}]", end + 1
-        else:
-            out, at = out + re.escape(char), at + 1
-    return re.compile(rf"(?s:{out})\Z")

@@ -101,7 +101,7 @@ class Seals:
         for path in wanted:
             mark, seal = mark_of(path), known.get(path)
             if mark is None:
-                raise _missing(path, where)
+                raise missing_file(path, where)
             if seal is None:
                 if look is not None:
                     look(path)
@@ -264,7 +264,8 @@ def is_damage(error: BaseException) -> bool:
     return isinstance(error, sqlite3.DatabaseError)
 
 
-def _missing(path: str, where: str) -> IntegrityError:
+def missing_file(path: str, where: str) -> IntegrityError:
+    """What is said of a file that should be there."""
     return IntegrityError(f"{path} is missing", where=where, hint=REPAIR)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -19,18 +19,29 @@ class FileVersion:
         size: Bytes.
         modified_ns: Time of the last change, nanoseconds since 1970.
         mark: Text that differs whenever the file was changed or replaced; equal marks mean equal bytes.
+        changed_ns: When the file system noted a change last, nanoseconds since 1970: within a tick of its clock, a
+            change need not show in the mark. 0 where every version shows at once.
     """
 
     key: str
     size: int
     modified_ns: int
     mark: str
+    changed_ns: int = 0
+
+
+Wanted = tuple[str, str | None]
+"""A key, and the mark of the version that is wanted; None for the current one."""
 
 
 class Zone(Protocol):
-    """A place for bytes: a folder, or a bucket's prefix.
+    """A place for bytes: a folder, or a bucket.
 
     Keys are relative, use `/`, and never leave the zone: a key that would is refused with `BadFileError`.
+
+    Where a call takes a `mark`, the very version is meant that a listing or `stat` showed with it, or the current one
+    when it is left out. A folder has but one version of a file, and does not look at marks: who needs to be sure asks
+    `stat` before and after.
 
     Attributes:
         root: Folder of this machine below which engines find the files, once `location` was asked for them.
@@ -53,7 +64,10 @@ class Zone(Protocol):
         """The current version; None when there is no such file."""
 
     def written(self, key: str) -> bool | None:
-        """Whether somebody has the file open for writing; None where that cannot be told, also for a missing file."""
+        """Whether somebody has the file open for writing; None where that cannot be told.
+
+        Of a missing file it tells nothing.
+        """
 
     def key_of(self, path: str) -> str | None:
         """The key of a path in the zone; None for one that listings leave out by its name, or that is not in it."""
@@ -61,10 +75,13 @@ class Zone(Protocol):
     def below(self, key: str) -> Iterator[FileVersion]:
         """The file of that key, or all that are in the folder of that name, in no order."""
 
-    def open(self, key: str) -> BinaryIO:
+    def everything(self, key: str) -> Iterator[FileVersion]:
+        """Every file in the folder of that name and below, whatever it is called, in no order; marks may be empty."""
+
+    def open(self, key: str, mark: str | None = None, /) -> BinaryIO:
         """Open for reading. Raises FileNotFoundError when missing."""
 
-    def digest(self, key: str) -> str:
+    def digest(self, key: str, mark: str | None = None, /) -> str:
         """SHA-256 of the content, hexadecimal. Raises FileNotFoundError when missing."""
 
     def staging(self, key: str) -> str:
@@ -79,5 +96,14 @@ class Zone(Protocol):
     def delete(self, key: str) -> None:
         """Remove the file; no error when it is missing."""
 
-    def location(self, key: str) -> str:
-        """Where engines find the file: an absolute path or a URL."""
+    def discard(self, paths: Iterable[str]) -> None:
+        """Remove published files that no commit names, given as `location` gave them; missing ones do not matter."""
+
+    def location(self, key: str, mark: str | None = None, /) -> str:
+        """The absolute path at which engines find the file, which is there if there is such a file."""
+
+    def bring(self, wanted: Iterable[Wanted]) -> None:
+        """Have many files ready, so that `open` and `location` of each need not wait; missing ones do not matter."""
+
+    def release(self, wanted: Iterable[Wanted]) -> None:
+        """Say that files are not worked on any more: what was copied for it can go."""

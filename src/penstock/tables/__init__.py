@@ -4,6 +4,7 @@ from penstock.state import DataFile
 from penstock.tables.catalog import Carving, Catalog, Change, Evolution
 from penstock.tables.commit import Committed, Staged, commit_group
 from penstock.tables.evolve import HISTORY, evolved_columns, inexact_sql, rewritten_type, with_history
+from penstock.tables.iceberg import IcebergCatalog
 from penstock.tables.local import LocalCatalog
 from penstock.tables.read import scan_sql
 from penstock.tables.types import column_type, field_ids_sql, planned_columns, storage_type, widened_type
@@ -16,6 +17,7 @@ __all__ = [
     "Committed",
     "DataFile",
     "Evolution",
+    "IcebergCatalog",
     "LocalCatalog",
     "Staged",
     "column_type",

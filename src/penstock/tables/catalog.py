@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -63,6 +63,29 @@ class Evolution:
     history: tuple[Mapping[str, Any], ...] = ()
 
 
+@dataclass(frozen=True)
+class Described:
+    """What people are told of a table.
+
+    Attributes:
+        table: One sentence about the table.
+        columns: One sentence about each of some columns, by name.
+    """
+
+    table: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING = Described()
+Describe = Callable[[TableName], Described]
+"""What the declaration says of a table now."""
+
+
+def nothing_described(_table: TableName) -> Described:
+    """Nothing is said of any table."""
+    return NOTHING
+
+
 class Catalog(Protocol):
     """Knows the tables and moves them from one state to the next, atomically.
 
@@ -114,3 +137,6 @@ class Catalog(Protocol):
         Raises CommitConflictError when the table has moved on: nothing was changed. After any other error it is unknown
         whether the change landed: the caller looks at `head` again.
         """
+
+    def discard(self, paths: Iterable[str]) -> None:
+        """Remove data files, given as `DataFile.path`, that no commit names; what is not there does not matter."""

@@ -16,7 +16,6 @@ from penstock.clock import Clock
 from penstock.errors import CommitConflictError, PenstockError, PlanOutdatedError, RowsElsewhereError, SupersededError
 from penstock.naming import ArrivalName, TableName
 from penstock.state import DataFile, Head, Member
-from penstock.storage.local import remove_file
 from penstock.tables.catalog import Carving, Catalog, Change
 from penstock.tables.outside import displaced_of
 
@@ -89,7 +88,7 @@ def commit_group(
         try:
             return Committed(catalog.commit(change), already)
         except CommitConflictError:
-            _forget(planned, change)
+            catalog.discard(file.path for file in change.add[len(planned.add) :])  # packs that were carved for it
             if attempt == ATTEMPTS - 1:
                 break
         except PenstockError:
@@ -138,12 +137,6 @@ def _carved(change: Change, carver: Carver | None) -> Change:
         add += carver(change.base, carving)
         remove += [carving.file.path] if carving.file.path in live else []
     return replace(change, add=tuple(add), remove=tuple(remove), carve=())
-
-
-def _forget(planned: Change, change: Change) -> None:
-    """Remove packs that were carved for a commit that another writer's made void."""
-    for file in change.add[len(planned.add) :]:
-        remove_file(file.path)
 
 
 def plan_change(head: Head, group: list[Staged]) -> tuple[Change, frozenset[ArrivalName]]:

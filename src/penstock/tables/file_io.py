@@ -8,6 +8,7 @@ library imports this module by its name, `py-io-impl`; nothing of ours does, bec
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -59,28 +60,31 @@ class _LocalFile(InputFile, OutputFile):
         path = _path(self.location)
         if not overwrite and path.exists():
             raise FileExistsError(f"{path} is there already")
-        return _Output(path)
+        return Output(path, _write)
 
 
-class _Output:
+class Output:
     """Bytes that become a file once they are all there."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, write: Callable[[Path, bytes], None]) -> None:
+        """Hold the bytes until they are all there; `write` then makes the file."""
+        self._path, self._write = path, write
         self._bytes: bytearray | None = bytearray()
 
     def write(self, b: bytes) -> int:
+        """Hold more bytes."""
         self._held().extend(b)
         return len(b)
 
     def tell(self) -> int:
+        """How many bytes there are so far."""
         return len(self._held())
 
     def close(self) -> None:
         """Write the file; closing again does nothing."""
         if self._bytes is not None:
             data, self._bytes = bytes(self._bytes), None
-            _write(self._path, data)
+            self._write(self._path, data)
 
     def _held(self) -> bytearray:
         if self._bytes is None:
@@ -88,11 +92,13 @@ class _Output:
         return self._bytes
 
     def __enter__(self) -> Self:
+        """Give itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        """Make the file, unless something went wrong."""
         if kind is not None:
             self._bytes = None  # what is not whole must not look as if it were
         self.close()

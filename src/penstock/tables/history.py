@@ -16,7 +16,7 @@ from penstock.clock import iso
 from penstock.errors import CommitConflictError, SnapshotError
 from penstock.naming import TableName, did_you_mean
 from penstock.state import Head
-from penstock.tables.local import LocalCatalog
+from penstock.tables.iceberg import IcebergCatalog
 from penstock.tables.sealed import assert_snapshot, seal_commit
 from penstock.tables.types import column_of
 
@@ -148,10 +148,10 @@ def assert_tag(name: str) -> None:
         raise SnapshotError(f'"{name}" cannot be the name of a tag: {rule}')
 
 
-class LocalHistory:
+class History:
     """The past of the tables of one catalog."""
 
-    def __init__(self, catalog: LocalCatalog) -> None:
+    def __init__(self, catalog: IcebergCatalog) -> None:
         """Look at the tables of `catalog`."""
         self._catalog = catalog
 
@@ -174,7 +174,7 @@ class LocalHistory:
         snapshot = loaded.snapshot_by_id(snapshot_id)
         if snapshot is None:
             raise SnapshotError(f"snapshot {snapshot_id} is not kept any more", where=str(table), hint=LIST)
-        assert_snapshot(self._catalog.seals, str(table), snapshot, loaded.io)
+        assert_snapshot(self._catalog.seals, str(table), snapshot, loaded.io, self._catalog.path)
         schema = loaded.schemas()[snapshot.schema_id] if snapshot.schema_id is not None else loaded.schema()
         return Head(
             table=table,
@@ -229,7 +229,7 @@ class LocalHistory:
                 change(loaded.manage_snapshots()).commit()
             except CommitFailedException:
                 continue
-            seal_commit(self._catalog.seals, loaded.refresh())
+            seal_commit(self._catalog.seals, loaded.refresh(), self._catalog.path)
             return
         raise CommitConflictError(f"other writers committed first {ATTEMPTS} times in a row", where=str(table))
 

@@ -44,7 +44,7 @@ def load_library() -> None:
 
 
 @cache
-def _remember_lists() -> None:
+def remember_lists() -> None:
     """Let the library remember the last manifest lists that it read; it reads each of them four times in a commit."""
     from pyiceberg.table import snapshots
 
@@ -66,7 +66,7 @@ def _catalog_class() -> type[SqlCatalog]:
     from pyiceberg.catalog.sql import SqlCatalog
     from pyiceberg.table import CommitTableResponse, Table
 
-    _remember_lists()
+    remember_lists()
 
     class Catalog(SqlCatalog):
         """Remembers the metadata that each table had last."""
@@ -77,7 +77,8 @@ def _catalog_class() -> type[SqlCatalog]:
             return self._remember(table)
 
         def commit_table(self, table: Table, requirements: Any, updates: Any) -> CommitTableResponse:
-            response = super().commit_table(table, requirements, updates)
+            base: Any = _Base(table.metadata_location)
+            response = super().commit_table(table, (base, *requirements), updates)
             metadata, location = light(response.metadata), response.metadata_location
             self._remember(Table(table.name(), metadata, location, table.io, self))
             return response
@@ -94,6 +95,24 @@ def _catalog_class() -> type[SqlCatalog]:
             return Table(name, metadata, location, self._load_file_io(metadata.properties, location), self)
 
     return Catalog
+
+
+class _Base:
+    """A requirement of a commit: that the table has not moved on from the metadata it was planned against.
+
+    The library itself asks only whether what a commit changes is as it was: snapshots, columns, but not properties.
+    """
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+
+    def validate(self, base_metadata: TableMetadata | None) -> None:
+        from pyiceberg.exceptions import CommitFailedException
+
+        log = base_metadata.metadata_log if base_metadata is not None else []
+        if any(entry.metadata_file == self._location for entry in log):
+            message = "the table has moved on"
+            raise CommitFailedException(message)
 
 
 def light(metadata: TableMetadata) -> TableMetadata:

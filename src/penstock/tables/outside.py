@@ -12,7 +12,7 @@ Columns that another writer adds, drops, renames or retypes go into the table's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,15 @@ from penstock.clock import iso
 from penstock.errors import RowsElsewhereError
 from penstock.naming import ArrivalName
 from penstock.state.files import DataFile, Member
-from penstock.tables.readable import live_file
 
 if TYPE_CHECKING:
     from pyiceberg.io import FileIO
+    from pyiceberg.manifest import DataFile as IcebergDataFile
     from pyiceberg.schema import Schema
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
+
+    Known = Callable[[IcebergDataFile], DataFile]
 
 OWN = "penstock."
 """Start of the names of facts that only Penstock writes into a snapshot's summary."""
@@ -116,12 +118,15 @@ def remembered(metadata: TableMetadata, displaced: str) -> dict[str, str]:
     return {} if metadata.properties.get(DISPLACED, "") == displaced else {DISPLACED: displaced}
 
 
-def displaced_now(metadata: TableMetadata, io: FileIO, live: Iterable[DataFile]) -> str:
-    """The arrivals of a table whose rows others took out of their files, as text for its property."""
+def displaced_now(metadata: TableMetadata, io: FileIO, live: Iterable[DataFile], known_as: Known) -> str:
+    """The arrivals of a table whose rows others took out of their files, as text for its property.
+
+    `known_as` gives the data file for an entry of a snapshot.
+    """
     text = metadata.properties.get(DISPLACED, "")
     noticed = int(metadata.properties.get(NOTICED, 0))
     snapshots = sorted(metadata.snapshots, key=lambda one: one.sequence_number or 0)
-    found = [(at, _removed(one, io)) for at, one in enumerate(snapshots) if _is_news(one, noticed)]
+    found = [(at, _removed(one, io, known_as)) for at, one in enumerate(snapshots) if _is_news(one, noticed)]
     if not any(removed for _, removed in found):
         return text
     known = displaced_of(text)
@@ -149,12 +154,12 @@ def _adds(snapshot: Snapshot) -> bool:
     return "total-records" not in facts or int(facts.get("added-data-files", 0)) > 0
 
 
-def _removed(snapshot: Snapshot, io: FileIO) -> list[DataFile]:
+def _removed(snapshot: Snapshot, io: FileIO, known_as: Known) -> list[DataFile]:
     """Penstock's data files that a snapshot took away."""
     from pyiceberg.manifest import ManifestEntryStatus
 
     return [
-        live_file(entry.data_file)
+        known_as(entry.data_file)
         for manifest in snapshot.manifests(io)
         if manifest.added_snapshot_id == snapshot.snapshot_id and manifest.deleted_files_count != 0
         for entry in manifest.fetch_manifest_entry(io, discard_deleted=False)

@@ -7,7 +7,7 @@ ids, fields within a struct that have changed their name or place, types that Pe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import UnreadableTableError
@@ -17,9 +17,12 @@ from penstock.tables.placing import partition_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.parquet import FileMetaData
     from pyiceberg.manifest import DataFile as IcebergDataFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
+
+    Footer = Callable[[str], FileMetaData]
 
 NAME_MAPPING = "schema.name-mapping.default"
 """Property that stands for files without field ids: other columns are then found by name."""
@@ -27,14 +30,24 @@ REWRITE = "write the table anew with the program that did so; docs/interop.md sh
 _FIELD_ID = b"PARQUET:field_id"
 
 
-def live_file(file: IcebergDataFile) -> DataFile:
-    """A file of a snapshot; a pack's footer says whose rows it holds."""
-    packed = ""
-    if is_pack(file.file_path):
-        import pyarrow.parquet as pq
+def footer_of(path: str) -> FileMetaData:
+    """What the footer of a file on this machine says."""
+    import pyarrow.parquet as pq
 
-        packed = (pq.read_metadata(file.file_path).metadata or {}).get(MEMBERS.encode(), b"").decode()
-    return DataFile(file.file_path, file.record_count, file.file_size_in_bytes, packed, partition_of(file))
+    return pq.read_metadata(path)
+
+
+def live_file(file: IcebergDataFile, path: str = "", footer: Footer = footer_of) -> DataFile:
+    """A file of a snapshot; a pack's footer says whose rows it holds.
+
+    Args:
+        file: The snapshot's entry.
+        path: Where the file stands on this machine, if not under the name that the entry has for it.
+        footer: Reads the footer of the file at that path.
+    """
+    path = path or file.file_path
+    packed = (footer(path).metadata or {}).get(MEMBERS.encode(), b"").decode() if is_pack(path) else ""
+    return DataFile(path, file.record_count, file.file_size_in_bytes, packed, partition_of(file))
 
 
 def assert_data(table: TableName, file: IcebergDataFile) -> None:
@@ -61,7 +74,7 @@ def assert_data(table: TableName, file: IcebergDataFile) -> None:
         )
 
 
-def assert_readable(table: TableName, loaded: Table, files: Iterable[DataFile]) -> None:
+def assert_readable(table: TableName, loaded: Table, files: Iterable[DataFile], footer: Footer) -> None:
     """Make sure that every column can be found in every file.
 
     Footers are only looked at where something hints at trouble: most tables cost nothing here.
@@ -82,11 +95,9 @@ def assert_readable(table: TableName, loaded: Table, files: Iterable[DataFile]) 
     moved = _moved(schema, loaded.schemas())
     if not mapped and not moved:
         return
-    import pyarrow.parquet as pq
-
     for file in files:
         if moved or not file.members:
-            _assert_fields(table, schema, file, pq.read_schema(file.path))
+            _assert_fields(table, schema, file, footer(file.path).schema.to_arrow_schema())
 
 
 def _moved(schema: Schema, schemas: Mapping[int, Schema]) -> bool:

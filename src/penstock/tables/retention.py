@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 from penstock.errors import CatalogError
 from penstock.naming import TableName
 from penstock.state import Head
+from penstock.tables.iceberg import IcebergCatalog
 from penstock.tables.library import merging_all
-from penstock.tables.local import LocalCatalog
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import ManifestFile
@@ -70,10 +70,10 @@ class Retention(Protocol):
         """
 
 
-class LocalRetention:
-    """Retention of the tables of a local catalog; keeps the contract of `Retention`."""
+class IcebergRetention:
+    """Retention of the tables of a catalog; keeps the contract of `Retention`."""
 
-    def __init__(self, catalog: LocalCatalog) -> None:
+    def __init__(self, catalog: IcebergCatalog) -> None:
         """Look at the tables of `catalog`. What its files say is remembered: they never change."""
         self._catalog = catalog
         self._lists: dict[str, list[ManifestFile]] = {}
@@ -125,7 +125,8 @@ class LocalRetention:
         found |= {file.statistics_path for file in metadata.partition_statistics}
         names = {PurePosixPath(path).name for path in found}
         unread = [snapshot for snapshot in metadata.snapshots if snapshot.manifest_list not in self._lists]
-        self._catalog.seals.assert_whole([one.manifest_list for one in unread], str(table), lambda _: None)
+        lists = [self._catalog.path(one.manifest_list) for one in unread]
+        self._catalog.seals.assert_whole(lists, str(table), lambda _: None)
         for snapshot in unread:
             self._lists[snapshot.manifest_list] = snapshot.manifests(loaded.io)
         for snapshot in metadata.snapshots:
@@ -144,7 +145,7 @@ class LocalRetention:
     def _of_manifest(self, table: TableName, loaded: Table, manifest: ManifestFile) -> frozenset[str]:
         path = manifest.manifest_path
         if path not in self._manifests:
-            self._catalog.seals.assert_whole([path], str(table), lambda _: None)
+            self._catalog.seals.assert_whole([self._catalog.path(path)], str(table), lambda _: None)
             entries = manifest.fetch_manifest_entry(loaded.io)
             names = {PurePosixPath(entry.data_file.file_path).name for entry in entries}
             self._manifests[path] = frozenset({*names, PurePosixPath(path).name})

@@ -6,6 +6,7 @@ they are published. See `penstock.storage.seals`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import ManifestFile
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
+
+Path = Callable[[str], str]
+"""The path of this machine for a file as metadata names it."""
 
 
 def assert_whole(seals: Seals, head: Head) -> None:
@@ -52,15 +56,17 @@ def look_into(path: str, rows: int, where: str) -> None:
         raise IntegrityError(f"{path} holds {found:,} rows, the table says {rows:,}", where=where)
 
 
-def assert_snapshot(seals: Seals, where: str, snapshot: Snapshot, io: FileIO) -> None:
+def assert_snapshot(seals: Seals, where: str, snapshot: Snapshot, io: FileIO, path: Path) -> None:
     """Make sure that a snapshot's manifest list and manifests are as they were written.
+
+    `path` gives the path of this machine for what metadata names.
 
     Raises:
         IntegrityError: One is missing, its bytes are others, or it names another number of files than the list says.
     """
-    seals.assert_whole([snapshot.manifest_list], where, lambda _: None)
-    manifests = {manifest.manifest_path: manifest for manifest in snapshot.manifests(io)}
-    seals.assert_whole(manifests, where, lambda path: _look_into_manifest(manifests[path], io, where))
+    seals.assert_whole([path(snapshot.manifest_list)], where, lambda _: None)
+    manifests = {path(manifest.manifest_path): manifest for manifest in snapshot.manifests(io)}
+    seals.assert_whole(manifests, where, lambda at: _look_into_manifest(manifests[at], io, where))
 
 
 def _look_into_manifest(manifest: ManifestFile, io: FileIO, where: str) -> None:
@@ -70,12 +76,12 @@ def _look_into_manifest(manifest: ManifestFile, io: FileIO, where: str) -> None:
         raise IntegrityError(f"{manifest.manifest_path} names {found} files, the list says {files}", where=where)
 
 
-def seal_commit(seals: Seals, table: Table) -> None:
+def seal_commit(seals: Seals, table: Table, path: Path) -> None:
     """Seal what a commit wrote, and forget metadata that the library removed meanwhile."""
     snapshot = table.current_snapshot()
     manifests = snapshot.manifests(table.io) if snapshot is not None else []
     lists = [snapshot.manifest_list] if snapshot is not None else []
-    seals.seal([table.metadata_location, *lists, *(manifest.manifest_path for manifest in manifests)])
+    seals.seal(map(path, [table.metadata_location, *lists, *(manifest.manifest_path for manifest in manifests)]))
     if table.metadata.metadata_log:
-        oldest = PurePosixPath(table.metadata.metadata_log[0].metadata_file)
+        oldest = PurePosixPath(path(table.metadata.metadata_log[0].metadata_file))
         seals.forget_before(f"{oldest.parent}/00000", str(oldest), ".metadata.json")

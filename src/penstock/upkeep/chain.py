@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import PenstockError
 from penstock.naming import TableName
 from penstock.state import DataFile
-from penstock.tables import LocalCatalog
+from penstock.tables import IcebergCatalog
 from penstock.tables.history import snapshots_of
 from penstock.tables.readable import live_file
 from penstock.upkeep.files import Files
@@ -41,7 +41,7 @@ class Live:
 class Chain:
     """Looks through the metadata of tables."""
 
-    def __init__(self, catalog: LocalCatalog, files: Files, report: Report) -> None:
+    def __init__(self, catalog: IcebergCatalog, files: Files, report: Report) -> None:
         """Look at the tables of `catalog`, at their files through `files`, and note what is found."""
         self._catalog, self._files, self._report = catalog, files, report
         self._read: dict[str, list[DataFile] | None] = {}

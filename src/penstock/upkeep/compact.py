@@ -13,12 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import accumulate
-from pathlib import Path
 
 from penstock.clock import Clock
 from penstock.engines import Engine
 from penstock.engines.packs import Packer
-from penstock.errors import AccountingError, CommitConflictError, PenstockError
+from penstock.errors import AccountingError, AwsError, CommitConflictError, CommitUnknownError, PenstockError
 from penstock.naming import TableName, literal
 from penstock.state import DataFile, Head, State
 from penstock.storage import Zone
@@ -81,9 +80,12 @@ class Compactor:
         try:
             self._assert_same(head, group, pack)
             yield pack
-        finally:
-            if not self._is_live(head.table, pack):
-                self._discard(pack)
+        except CommitUnknownError:
+            raise  # it may yet be committed; upkeep removes it where it never is
+        except BaseException:
+            self._discard(head.table, pack)
+            raise
+        self._discard(head.table, pack)
 
     def _is_committed(self, head: Head, group: Sequence[DataFile], pack: DataFile) -> bool:
         """Try to commit; False where another writer did first."""
@@ -131,9 +133,12 @@ class Compactor:
             return True
         return head is not None and any(file.path == pack.path for file in head.files)
 
-    def _discard(self, pack: DataFile) -> None:
-        with suppress(OSError):
-            Path(pack.path).unlink(missing_ok=True)
+    def _discard(self, table: TableName, pack: DataFile) -> None:
+        """Remove the new file, unless the table holds it."""
+        if self._is_live(table, pack):
+            return
+        with suppress(OSError, AwsError):
+            self._zone.discard([pack.path])
         if self._zone.seals is not None:
             self._zone.seals.forget([pack.path])
 

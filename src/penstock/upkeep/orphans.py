@@ -2,8 +2,8 @@
 
 They are what expired snapshots named, and what attempts left that were killed or lost a race. A query may still be
 reading such a file, and a slow worker may be about to commit it. So a file is only removed when upkeep itself has seen
-it unnamed for longer than the safety age, and nobody has changed it for as long. When each was first seen is kept in a
-file of the lake's `.penstock/`; if that is lost, the waiting starts anew.
+it unnamed for longer than the safety age, and nobody has changed it for as long. When each was first seen is kept among
+the lake's notes; if that is lost, the waiting starts anew.
 
 Just before anything is removed, the table's pointer is moved under its lease: whoever worked out a commit before finds
 that the table has moved on, and looks again. Only files whose names are of Penstock's own patterns are removed.
@@ -12,15 +12,12 @@ that the table has moved on, and looks again. Only files whose names are of Pens
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penstock import faults
 from penstock.errors import OldCatalogError
 from penstock.naming import TableName, arrival_of, is_pack
 
@@ -64,15 +61,9 @@ def own(name: str) -> bool:
     return bool(arrival_of(plain) or is_pack(plain) or _METADATA.match(plain) or _OWN.match(plain))
 
 
-def files_below(folder: Path) -> Iterator[Found]:
-    """Every file below a table's folder; links are not followed."""
-    for place, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            path = Path(place, name)
-            with suppress(FileNotFoundError):
-                facts = path.lstat()
-                yield Found(path.relative_to(folder).as_posix(), facts.st_size, facts.st_mtime)
+def folder_of(table: TableName) -> str:
+    """The folder of a table, below the processed zone."""
+    return f"{table.layer}/{table.name}"
 
 
 def newer_than(pointer: str, files: Iterable[Found], allowed: int) -> str:
@@ -99,29 +90,27 @@ def number_of(name: str) -> int:
 
 @dataclass
 class Ledger:
-    """When files of a table were first seen unnamed, kept in a file.
+    """When files of a table were first seen unnamed.
 
     Attributes:
-        file: Where.
         seen: By path below the table's folder, the moment in seconds.
         swept: When the table's folder was looked through last.
         newer: Metadata that was found to be newer than what the catalog named.
     """
 
-    file: Path
     seen: dict[str, float] = field(default_factory=dict)
     swept: float = 0.0
     newer: str = ""
 
     @classmethod
-    def read(cls, file: Path) -> Ledger:
-        """Read what is kept; nothing where it is lost or damaged."""
+    def read(cls, text: bytes | None) -> Ledger:
+        """Read what was kept; nothing where it is lost or damaged."""
         try:
-            kept: dict[str, Any] = json.loads(file.read_bytes())
+            kept: dict[str, Any] = json.loads(text or b"")
             seen = {str(key): float(moment) for key, moment in kept["seen"].items()}
-            return cls(file, seen, float(kept["swept"]), str(kept["newer"]))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return cls(file)
+            return cls(seen, float(kept["swept"]), str(kept["newer"]))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls()
 
     def note(self, orphans: Iterable[Found], now: float) -> None:
         """Remember which files are unnamed now, and since when; a moment that is still to come is forgotten."""
@@ -133,13 +122,6 @@ class Ledger:
         oldest = now - age
         return [one for one in orphans if self.seen.get(one.key, now) <= oldest and one.changed <= oldest]
 
-    def write(self) -> None:
-        """Keep it, whole or not at all."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        part = self.file.with_name(f".{self.file.name}.tmp")
-        with part.open("w", encoding="utf-8") as out:
-            json.dump({"swept": self.swept, "newer": self.newer, "seen": self.seen}, out)
-            out.flush()
-            os.fsync(out.fileno())
-        faults.reach("storage.rename")
-        part.replace(self.file)
+    def written(self) -> bytes:
+        """As it is kept."""
+        return json.dumps({"swept": self.swept, "newer": self.newer, "seen": self.seen}).encode()

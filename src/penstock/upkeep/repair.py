@@ -24,7 +24,7 @@ from penstock.state import Accounting, Heads, Run, SqliteState
 from penstock.state.processes import is_alive
 from penstock.storage import LocalZone, Seals
 from penstock.storage.seals import mark_of
-from penstock.tables import LocalCatalog
+from penstock.tables import IcebergCatalog
 from penstock.upkeep.deeds import Deed, Repaired
 from penstock.upkeep.files import Files
 from penstock.upkeep.findings import RESTORE, Report
@@ -55,7 +55,7 @@ class Workplace:
     folder: Path
     raw: LocalZone
     processed: LocalZone
-    catalog: Callable[[Heads | None], LocalCatalog]
+    catalog: Callable[[Heads | None], IcebergCatalog]
     declared: Mapping[TableName, Table]
     events: Iterable[Event]
     clock: Clock

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock import faults
 from penstock.clock import Clock, iso
 from penstock.errors import CommitConflictError
 from penstock.naming import TableName
 from penstock.state import State
-from penstock.storage import Seals
+from penstock.storage import Notes, Zone
 from penstock.tables import Catalog
 from penstock.tables.retention import Retention
 from penstock.upkeep.alone import table_lease
-from penstock.upkeep.orphans import Found, Ledger, files_below, newer_than, old_catalog
+from penstock.upkeep.orphans import Found, Ledger, folder_of, newer_than, old_catalog
 from penstock.upkeep.policy import Policy
 
 ATTEMPTS = 20
@@ -49,18 +48,17 @@ class Sweeper:
 
     def __init__(
         self,
-        root: Path,
-        private: Path,
+        processed: Zone,
+        notes: Notes,
         catalog: Catalog,
         retention: Retention,
         state: State,
-        seals: Seals,
         clock: Clock,
     ) -> None:
-        """Look below `root`, the processed zone; keep in the folder `private` when files were first seen unnamed."""
-        self._root, self._private = root, private
+        """Look in the zone `processed`; keep in `notes` when files were first seen unnamed."""
+        self._zone, self._notes = processed, notes
         self._catalog, self._retention, self._state = catalog, retention, state
-        self._seals, self._clock = seals, clock
+        self._clock = clock
         self._swept: dict[TableName, float] = {}
 
     def is_due(self, table: TableName, policy: Policy) -> bool:
@@ -80,7 +78,7 @@ class Sweeper:
         Raises:
             OldCatalogError: It is older.
         """
-        files = list(files_below(self._folder(table) / "metadata"))
+        files = self._files(table, "metadata")
         metadata, pointer = self._catalog.metadata(table), self._catalog.pointer(table)
         if metadata is None or pointer is None:
             return
@@ -90,7 +88,7 @@ class Sweeper:
         newer = newer_than(pointer, files, 1) or (ledger.newer if kept else "")
         if newer != ledger.newer:
             ledger.newer = newer
-            ledger.write()
+            self._keep(table, ledger)
         if newer:
             raise old_catalog(table, pointer, newer)
 
@@ -101,7 +99,7 @@ class Sweeper:
             OldCatalogError: The catalog is older than the table's folder; nothing was removed.
             IntegrityError: What is named cannot be told; nothing was removed.
         """
-        files = list(files_below(self._folder(table)))  # before what is named: what is committed meanwhile is named
+        files = self._files(table)  # before what is named: what is committed meanwhile is named
         named = self._retention.named(table).names
         unnamed = [file for file in files if file.name not in named]
         orphans = [file for file in unnamed if file.is_own]
@@ -109,7 +107,7 @@ class Sweeper:
         ledger.note(orphans, now)
         due = ledger.due(orphans, now, policy.orphan_seconds)
         if not dry_run:
-            ledger.write()
+            self._keep(table, ledger)
             due = self._remove(table, due)
         foreign = tuple(file.key for file in unnamed if not file.is_own)
         return Swept(len(due), sum(file.bytes for file in due), len(orphans) - len(due), foreign)
@@ -127,13 +125,12 @@ class Sweeper:
 
     def _closed(self, table: TableName, due: Iterable[Found]) -> frozenset[str]:
         """What is named now that no commit can land that was worked out before."""
-        folder = self._folder(table)
         for _ in range(ATTEMPTS):
             head = self._catalog.head(table)
             if head is None:
                 break
             left = {one.name for one in due}  # by a commit that was killed just before it counted
-            others = [file for file in files_below(folder / "metadata") if file.name not in left]
+            others = [file for file in self._files(table, "metadata") if file.name not in left]
             if newer := newer_than(head.pointer, others, 0):
                 raise old_catalog(table, head.pointer, newer)
             try:
@@ -144,14 +141,26 @@ class Sweeper:
         raise CommitConflictError(f"other writers committed first {ATTEMPTS} times in a row", where=str(table))
 
     def _unlink(self, table: TableName, files: Sequence[Found]) -> None:
-        folder = self._folder(table)
-        for file in files:
-            faults.reach("storage.delete")
-            (folder / file.key).unlink(missing_ok=True)
-        self._seals.forget(str(folder / file.key) for file in files)
+        paths = [str(self._zone.root / folder_of(table) / file.key) for file in files]
+        self._zone.discard(paths)
+        if self._zone.seals is not None:
+            self._zone.seals.forget(paths)
 
-    def _folder(self, table: TableName) -> Path:
-        return self._root / table.layer / table.name
+    def _files(self, table: TableName, folder: str = "") -> list[Found]:
+        """Every file in a table's folder, or in a folder of it."""
+        top = folder_of(table)
+        return [
+            Found(version.key[len(top) + 1 :], version.size, version.modified_ns / 1e9)
+            for version in self._zone.everything(f"{top}/{folder}".rstrip("/"))
+        ]
 
     def _ledger(self, table: TableName) -> Ledger:
-        return Ledger.read(self._private / f"{table.layer}.{table.name}.json")
+        return Ledger.read(self._notes.read(_name(table)))
+
+    def _keep(self, table: TableName, ledger: Ledger) -> None:
+        self._notes.write(_name(table), ledger.written())
+
+
+def _name(table: TableName) -> str:
+    """What the note is called that says when files of a table were first seen unnamed."""
+    return f"{table.layer}.{table.name}.json"

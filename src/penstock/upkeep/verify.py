@@ -18,7 +18,7 @@ from penstock.naming import TableName
 from penstock.signals import Signals
 from penstock.state import SqliteState
 from penstock.storage import LocalZone
-from penstock.tables import LocalCatalog
+from penstock.tables import IcebergCatalog
 from penstock.upkeep.accounts import Accounts
 from penstock.upkeep.chain import Chain, Live
 from penstock.upkeep.files import Files
@@ -41,7 +41,7 @@ class Grounds:
         signals: Told of each file.
     """
 
-    catalog: LocalCatalog
+    catalog: IcebergCatalog
     raw: LocalZone
     processed: LocalZone
     state: Callable[[], SqliteState]

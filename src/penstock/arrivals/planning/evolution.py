@@ -23,8 +23,8 @@ from penstock.state import DataFile, Head
 from penstock.state.store import Column
 from penstock.steps.trace import trace
 from penstock.storage import Zone
-from penstock.storage.local import remove_file
 from penstock.tables import Catalog, Evolution, inexact_sql, rewritten_type, scan_sql
+from penstock.tables.sealed import assert_whole
 
 Rewritten = Mapping[str, tuple[DataFile, ...]]
 Rewrite = Callable[[Head, Mapping[str, Column]], Rewritten]
@@ -116,8 +116,7 @@ def evolve(
     try:
         return catalog.evolve(head, evolution)
     except PlanOutdatedError:
-        for file in chain.from_iterable(rewritten.values()):
-            remove_file(file.path)
+        catalog.discard(file.path for file in chain.from_iterable(rewritten.values()))
         raise
 
 
@@ -137,7 +136,7 @@ class Rewriter:
 
     def __init__(self, engine: Engine, zone: Zone) -> None:
         """Write by `engine` into `zone`."""
-        self._engine, self._packer = engine, Packer(engine, zone)
+        self._engine, self._zone, self._packer = engine, zone, Packer(engine, zone)
 
     def __call__(self, head: Head, replaced: Mapping[str, Column]) -> Rewritten:
         """Rewrite all files; none where the columns hold no value, for then old files show what they should.
@@ -145,6 +144,8 @@ class Rewriter:
         Raises:
             PlanOutdatedError: A value has no equal of its column's new type.
         """
+        if self._zone.seals is not None:
+            assert_whole(self._zone.seals, head)
         types = {column.name: column.type for column in head.columns}
         filled = [name for name in replaced if self._found(head, f"{identifier(name)} IS NOT NULL")]
         if any(rewritten_type(types[name], replaced[name].type) != replaced[name].type for name in filled):
@@ -160,8 +161,7 @@ class Rewriter:
             for file in head.files:
                 done[file.path] = self._packer.relay(head, file, columns)
         except BaseException:
-            for new in chain.from_iterable(done.values()):
-                remove_file(new.path)
+            self._zone.discard(new.path for new in chain.from_iterable(done.values()))
             raise
         return done
 

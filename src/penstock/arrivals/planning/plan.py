@@ -22,9 +22,11 @@ from penstock.state import Head
 from penstock.state.store import Column
 from penstock.steps import Compiled, Part, SourceColumn, compile_steps, others_named, text_columns
 from penstock.steps.source_types import State
+from penstock.storage import Seals
 from penstock.tables import evolved_columns, inexact_sql, rewritten_type, scan_sql, storage_type, widened_type
 from penstock.tables.others import Others, no_others
 from penstock.tables.partition import found_column, planned_spec, sources, taken_names
+from penstock.tables.sealed import assert_whole
 
 UNWANTED = Inferred("VARCHAR", "not taken in: the contract is quarantine")
 NO_WORK = Work(Source("", Dialect(","), 0), "", (), ())
@@ -77,9 +79,9 @@ class Plan:
 class Planner:
     """Plans the files of one table."""
 
-    def __init__(self, name: TableName, table: Table, engine: Engine) -> None:
-        """Plan for `table` as declared; `engine` looks at files and tells types."""
-        self._name, self._table, self._engine = name, table, engine
+    def __init__(self, name: TableName, table: Table, engine: Engine, seals: Seals | None = None) -> None:
+        """Plan for `table` as declared; `engine` looks at files and tells types, `seals` say what the table's are."""
+        self._name, self._table, self._engine, self._seals = name, table, engine, seals
         self._declared = text_columns(table.steps)
         self.contracts = Contracts.of_table(table)
         self._compiled: dict[object, Work] = {}
@@ -206,6 +208,8 @@ class Planner:
         wider = rewritten_type(old.type, kind)
         if self.contracts.of(old.name) == "evolve" and old.id not in sources(head):
             lost = inexact_sql(old.name, old.type, wider) if wider else f"{identifier(old.name)} IS NOT NULL"
+            if self._seals is not None:
+                assert_whole(self._seals, head)
             if not self._engine.ask(f"SELECT 1 FROM ({scan_sql(head)}) WHERE {lost} LIMIT 1"):
                 return wider or kind
         raise BadFileError(

@@ -134,7 +134,7 @@ def bring_back(counter: Counter, case: Case) -> Back:
     """
     attempt = secrets.token_hex(4)
     staging = counter.processed.staging(counter.name.data_key(f"{case.name.stem(attempt)}.parquet"))
-    planner = Strict(counter.name, counter.table, counter.bench.engine)
+    planner = Strict(counter.name, counter.table, counter.bench.engine, counter.processed.seals)
     job = Job(case.arrival, counter.table, planner, counter.terms, counter.known)
     left, failed = list(case.rows), list[Failed]()
     try:

@@ -156,13 +156,15 @@ def _arrival(id_: str) -> str:
 def _standing(desk: Desk, target: Target, ids: list[str]) -> dict[str, dict[str, Any]]:
     """Rows in quarantine by id."""
     wanted = {_arrival(id_) for id_ in ids}
-    files = [
-        desk.processed.location(quarantine_key(target.name, arrival.quarantine_stem))
+    keys = [
+        quarantine_key(target.name, arrival.quarantine_stem)
         for arrival in target.arrivals
         if arrival.state == "finished" and arrival.quarantine_stem and str(arrival.name) in wanted
     ]
-    if not files:
+    if not keys:
         return {}
+    desk.processed.bring((key, None) for key in keys)
+    files = [desk.processed.location(key) for key in keys]
     listed = _listed(desk, ids)
     try:
         records = records_of(desk.processed, target.name, parts_of(target.head))

@@ -44,6 +44,19 @@ class Backlog:
         )
         return [row["key"] for row in rows]
 
+    def undone(self, table: TableName, keys: Sequence[str]) -> dict[str, float]:
+        """Those of the files of which a version waits or is worked on, and from when on it can be claimed."""
+        found = dict[str, float]()
+        for some in (keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE)):
+            rows = self._database.rows(
+                "SELECT key, CASE state WHEN 'pending' THEN not_before ELSE lease_until END AS moment FROM arrivals "
+                f"WHERE \"table\"=? AND state IN ('pending', 'working') AND key IN ({', '.join('?' * len(some))})",
+                str(table),
+                *some,
+            )
+            found |= {row["key"]: float(row["moment"]) for row in rows}
+        return found
+
     def due(self, table: TableName) -> Due:
         """What could be claimed, now or later."""
         now = self._database.clock.now()

@@ -1,0 +1,47 @@
+"""What the commands about AWS share: a declaration that can be deployed, or every reason why not."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from penstock.cli.check import looked_at
+from penstock.cli.session import Session
+from penstock.errors import AwsError, DeclarationError
+
+if TYPE_CHECKING:
+    from penstock.declaration import Declaration, Examined
+    from penstock.deployment.synth import Synthesised
+
+NEEDED = ("boto3", "troposphere")
+
+
+def assert_installed() -> None:
+    """Refuse to go on without the libraries for AWS.
+
+    Raises:
+        AwsError: One is missing; says how to install them.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        from penstock.aws import INSTALL
+
+        raise AwsError(f"deploying needs {' and '.join(missing)}, not installed here", hint=INSTALL)
+
+
+def prepared(session: Session) -> tuple[Examined, Declaration, Synthesised]:
+    """The declaration, looked at in full, and the template it gives. AWS is not asked.
+
+    Raises:
+        DeclarationError: It has problems, or cannot be deployed; all of them are named at once.
+    """
+    assert_installed()
+    from penstock.declaration import examine, read_text
+    from penstock.deployment.deployable import refusals
+    from penstock.deployment.synth import synthesise
+
+    examined = examine(read_text(session.folder))
+    problems = {*looked_at(session.folder, examined)[0], *refusals(examined)}
+    if problems or examined.declaration is None:
+        raise DeclarationError(sorted(problems))
+    return examined, examined.declaration, synthesise(examined)

@@ -1,0 +1,192 @@
+"""A lake inside of functions: opened once in a process, and kept open from one invocation to the next."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
+from penstock.arrivals.queue_worker import Place, QueueWorker
+from penstock.aws import client
+from penstock.clock import Clock, SystemClock
+from penstock.deployed import Deployed
+from penstock.lake import Lake
+from penstock.naming import TableName
+from penstock.opened import Opened
+from penstock.runs.metrics import Metrics
+from penstock.runs.stream import StreamJournal
+from penstock.site.aws import KEPT_BYTES, AwsSite
+from penstock.state.events import forget_old
+from penstock.tables.library import load_library
+from penstock.upkeep.maintain import Maintained
+
+FOLDER, WORK = "PENSTOCK_FOLDER", "PENSTOCK_WORK"
+"""Where the lake's folder is, if not beside the code; and the folder for what does not last."""
+DEFAULT_WORK = "/tmp/penstock"  # noqa: S108 - the one place where a function may write, which nobody shares
+KEPT_SHARE = 5
+"""The share of the disk that copies of one bucket may have between invocations: one in so many."""
+LATELY_SECONDS = 86_400.0
+"""How far upkeep looks back for files that nobody told of."""
+LAST_SECONDS = 30.0
+"""Upkeep begins nothing new when no more time is left."""
+IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
+SERVICES = ("s3", "sqs", "dynamodb", "glue")
+Event = Mapping[str, Any]
+
+
+class Context(Protocol):
+    """What AWS Lambda says of an invocation."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the invocation may still take."""
+
+
+class Runtime:
+    """A deployed lake, opened for its functions."""
+
+    def __init__(self, variables: Mapping[str, str], stream: TextIO, clock: Clock | None = None) -> None:
+        """Open the lake that the environment `variables` speak of; what happens is written to `stream`."""
+        self._deployed, self._stream = Deployed.from_environment(variables), stream
+        self._work = Path(variables.get(WORK) or DEFAULT_WORK)
+        self._work.mkdir(parents=True, exist_ok=True)
+        folder = Path(variables.get(FOLDER) or Path(variables.get("LAMBDA_TASK_ROOT", ".")) / "lake")
+        self.lake = Lake(folder, clock, site=self._stand)
+        self.lake.signals.listen("unclaimed", self.lake.journal.write)
+        self._metrics = Metrics(self._deployed.lake, stream, self.lake.clock, self.lake.signals)
+        self._queue_worker = self._made()
+        self._next: TableName | None = None
+
+    def _stand(self, lake: Opened) -> AwsSite:
+        keep = min(KEPT_BYTES, shutil.disk_usage(self._work).total // KEPT_SHARE)
+        self._site = AwsSite(self._deployed, self._work, lake.note_sealed, self._stream, keep)
+        return self._site
+
+    def _made(self) -> QueueWorker:
+        lake, deployed = self.lake, self._deployed
+        place = Place(
+            lake=deployed.lake,
+            folder=lake.folder,
+            bucket=deployed.raw_bucket,
+            tables=lake.declared,
+            raw=lake.raw,
+            state=lake.state,
+            signals=lake.signals,
+            clock=lake.clock,
+        )
+        queue = IntakeQueue(deployed.intake_queue, deployed.region)
+        return QueueWorker(place, queue, DeadLetterQueue(deployed.dead_letter_queue, deployed.region), lake.worker)
+
+    def take(self, event: Event, context: Context) -> dict[str, Any]:
+        """Work on an event of the intake queue."""
+        try:
+            self._site.tidy()
+            return self._queue_worker.take(event, _remaining(context))
+        finally:
+            self._metrics.flush()
+
+    def tend(self, event: Event, context: Context) -> dict[str, Any]:
+        """Look after the lake, part by part: one that fails holds up no other.
+
+        Args:
+            event: `{"whole": true}` has the whole raw zone looked at, not only what landed lately.
+            context: What AWS Lambda says of the invocation.
+
+        Raises:
+            Exception: What failed first.
+        """
+        remaining, done, failed = _remaining(context), list[str](), list[Exception]()
+        for name, part in self._parts(event, remaining).items():
+            if remaining() < LAST_SECONDS and done:
+                self.lake.signals.announce("paused", reason=f"no time is left for {name}; it is done the next time")
+                continue
+            try:
+                part()
+                done.append(name)
+            except Exception as error:  # noqa: BLE001 - it is told, raised at the end, and done again the next time
+                self.lake.signals.announce("attendant_failed", attendant=name, reason=str(error))
+                failed.append(error)
+        self._metrics.flush()
+        if failed:
+            raise failed[0]
+        return {"done": done}
+
+    def _parts(self, event: Event, remaining: Callable[[], float]) -> dict[str, Callable[[], object]]:
+        lake, now = self.lake, self.lake.clock.now()
+        since = 0.0 if event.get("whole") else now - LATELY_SECONDS
+        return {
+            "intake": lambda: self._queue_worker.catch_up(since, remaining),
+            "quarantine": lambda: lake.purge(lake.declared),
+            "tables": lambda: self._maintain(remaining),
+            "events": lambda: forget_old(lake.state.events, now),
+            "figures": self._note_freshness,
+            "copies": self._site.tidy,
+        }
+
+    def _maintain(self, remaining: Callable[[], float]) -> None:
+        """Look after the tables, as far as the time goes; those that it does not reach are first the next time.
+
+        Raises:
+            PenstockError: What failed first.
+        """
+        tables = self.lake.catalog.tables()
+        turn = tables.index(self._next) if self._next in tables else 0
+        failed: list[Maintained] = []
+        for table in [*tables[turn:], *tables[:turn]]:
+            self._next = table
+            if remaining() < LAST_SECONDS:
+                self.lake.signals.announce("paused", reason=f"no time is left for {table}; it is done the next time")
+                break
+            failed += self.lake.maintain([str(table)]).failed
+        else:
+            self._next = None
+        for one in failed:
+            if one.error is not None:
+                raise one.error
+
+    def _note_freshness(self) -> None:
+        for table in self.lake.declared:
+            if (committed := self.lake.state.figures.committed(table)) is not None:
+                self._metrics.note(str(table), "Freshness", max(self.lake.clock.now() - committed, 0.0))
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.lake.close()
+
+
+def _remaining(context: Context) -> Callable[[], float]:
+    return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+def preload(variables: Mapping[str, str]) -> None:
+    """Load, in a function that begins, what every invocation needs: it is kept in what processes are copied from."""
+    if IN_LAMBDA in variables:
+        import duckdb  # noqa: F401 - what matters is that it is loaded
+
+        load_library()
+        for service in SERVICES:
+            client(service, Deployed.from_environment(variables).region)
+
+
+@cache
+def opened() -> Runtime:
+    """The lake of this process, opened when it is first needed: never before, as processes are copied until then."""
+    return Runtime(os.environ, sys.stdout)
+
+
+@contextmanager
+def telling(function: str) -> Iterator[None]:
+    """Say in the log what ends an invocation, as an event like all others."""
+    try:
+        yield
+    except Exception as error:
+        facts = {"event": "part_failed", "part": f"the function {function}", "reason": f"{error}"}
+        known = {"kind": type(error).__name__, "traceback": "".join(traceback.format_exception(error))}
+        StreamJournal(sys.stdout, SystemClock()).write({**facts, **known})
+        raise

@@ -1,0 +1,90 @@
+"""Messages to people on AWS: a topic per notice, and an e-mail subscription for each address behind it.
+
+AWS asks each address whether it wants messages; until somebody has said yes there, none come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from troposphere import GetAtt, Ref, sns
+
+from penstock.declaration import MAIL_ADDRESS, PLAIN_MAIL, Declaration, Notice, notice_name
+from penstock.template import ACCOUNT, STACK, Stack, camel, only_for, policy, sub, tls_only
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Where messages of a notice go.
+
+    Attributes:
+        notice: The notice; None for the topic of all alarms, whose address is the owner's.
+        title: The topic's logical id.
+    """
+
+    notice: Notice | None
+    title: str
+
+
+def deployed_notices(declaration: Declaration) -> list[tuple[str, Notice]]:
+    """The notices that are deployed, with their names; none where the declaration says nothing of notices."""
+    named = [(notice_name(notice, at), notice) for at, notice in enumerate(declaration.notices or ())]
+    return [(name, notice) for name, notice in named if f"notices.{name}" not in declaration.aws.here_only]
+
+
+def addresses(declaration: Declaration, notice: Notice) -> list[str]:
+    """Who gets a notice's messages, as the declaration writes it: roles are their contacts."""
+    found: list[str] = []
+    for receiver in notice.receivers:
+        found += declaration.access[receiver].contacts if receiver in declaration.access else [receiver]
+    return list(dict.fromkeys(found))
+
+
+def render(stack: Stack, declaration: Declaration) -> Sequence[Topic]:
+    """Add topics and subscriptions; gives the topics."""
+    topics = [Topic(None, "AlarmTopic")]
+    _topic(stack, "AlarmTopic", "alarms", f"Alarms of the lake {stack.lake}")
+    _owner(stack, declaration.aws.owner or "")
+    for name, notice in deployed_notices(declaration):
+        title = f"Notice{camel(name)}"
+        _topic(stack, title, f"notice-{name}", f"{stack.lake}: {name}")
+        mails = filter(None, map(PLAIN_MAIL.match, addresses(declaration, notice)))
+        for at, mail in enumerate(mails, start=1):
+            _subscribe(stack, f"{title}Mail{at}", title, mail["address"])
+        topics.append(Topic(notice, title))
+    return topics
+
+
+def _owner(stack: Stack, address: str) -> None:
+    pattern = f"^$|{MAIL_ADDRESS}"
+    owner = stack.parameter(
+        "OwnerEmail", address, "Address that all alarms are told to; nobody when empty", AllowedPattern=pattern
+    )
+    _subscribe(stack, "AlarmMail", "AlarmTopic", owner, Condition=stack.condition("HasOwnerEmail", "OwnerEmail"))
+
+
+def _topic(stack: Stack, title: str, name: str, words: str) -> None:
+    topic = sns.Topic(
+        title,
+        TopicName=sub(f"{STACK}-{name}"),
+        DisplayName=words,
+        KmsMasterKeyId=GetAtt("Key", "Arn"),
+    )
+    stack.add(topic)
+    here: dict[str, Any] = {"Resource": f"${{{title}}}"}
+    alarms = f"arn:${{AWS::Partition}}:cloudwatch:${{AWS::Region}}:{ACCOUNT}:alarm:{STACK}-*"
+    from_alarms = {
+        "Sid": "FromAlarms",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Condition": only_for(alarms),
+    }
+    document = policy(tls_only("sns:Publish", here["Resource"]), from_alarms | here)
+    stack.add(sns.TopicPolicy(f"{title}Policy", Topics=[topic.ref()], PolicyDocument=document))
+
+
+def _subscribe(stack: Stack, title: str, topic: str, address: Any, **more: Any) -> None:
+    stack.add(sns.SubscriptionResource(title, TopicArn=Ref(topic), Protocol="email", Endpoint=address, **more))

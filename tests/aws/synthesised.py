@@ -1,0 +1,87 @@
+"""Templates that the tests look at, and the golden files: the shipped lakes as they are deployed.
+
+    python -m tests.aws.synthesised        # writes tests/aws/golden/*.yaml anew; read the difference before it is kept
+
+A shipped lake says a few things that only hold on one machine. What it must say beside to be deployed stands here, as
+a user would write it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import penstock
+from penstock.declaration import examine
+from penstock.deployment.synth import Synthesised, synthesise
+
+GOLDEN = Path(__file__).parent / "golden"
+SHIPPED = Path(penstock.__file__).parent / "templates"
+LAKES = ("consultations", "immobilier", "orders")
+_BESIDE = {
+    "consultations": "\naws: {region: eu-west-3, owner: ops@example.org}\n",
+    "immobilier": "\naws: {region: eu-west-3, owner: ops@example.org, here_only: [notices.failures]}\n",
+    "orders": "\naws: {region: eu-west-3, here_only: [workflows.nightly]}\n",
+}
+_CONTACTS = ("finance: {query:", 'finance: {contacts: ["mailto:finance@example.org"], query:')
+EVERYTHING = """
+lake: everything
+tags: {"supnum:Lab": PROJET-5, "supnum:Owner": "21031"}
+access:
+  finance: {contacts: ["mailto:finance@example.org", "mailto:cfo@example.org"], query: [sales.orders]}
+  admin: {query: all}
+  nobody: {query: []}
+notices:
+  - {name: uploads, when: [arrived, committed, dead], to: finance}
+  - {name: trouble, when: [alarm, ok, dead], to: ["mailto:ops@example.org", finance]}
+  - {when: [alarm], to: "mailto:sales@example.org", tables: [sales.*]}
+alarms:
+  dead_letters: {dead_letters: {at_least: 3}, for: 5m}
+  waiting: {oldest_waiting: {older_than: 10m}}
+  mostly_bad: {error_rate: {above: 0.1, within: 1h, attempts: 20}}
+  bad_sales: {error_rate: {above: 0.5}, tables: [sales.*]}
+  slow: {duration: {above: 30s, of: p95}}
+  slowest: {duration: {above: 2m}, tables: [sales.orders]}
+  old: {freshness: {older_than: 2h}}
+  broken: {breaches: {at_least: 100, within: 1d}}
+  unheard: {undelivered: {}}
+tables:
+  sales.orders: {files: "orders/**/*.csv", retry: {attempts: 9}}
+  sales.returns: {files: "returns/20[0-9][0-9]/r?.csv"}
+  customers: {files: "customers*.parquet"}
+aws:
+  region: us-east-1
+  stack: everything-prod
+  owner: ops@example.org
+  buckets: {raw: everything-raw, processed: everything-processed, enriched: everything-enriched}
+  function: {memory: 3008, timeout: 15m, storage: 2048, architecture: x86_64, reserved: 20}
+  intake: {batch: 100, window: 10s, concurrency: 10, receives: 20}
+  upkeep: {memory: 1024, timeout: 10m, every: 1h}
+  log_keep: 365d
+  results_keep: 7d
+  old_versions_keep: 3d
+  query_cutoff: 1GB
+"""
+"""A lake that says everything that has a meaning on AWS."""
+
+
+def text_of(lake: str) -> str:
+    """The declaration of a lake as it is deployed."""
+    if lake == "everything":
+        return EVERYTHING
+    shipped = (SHIPPED / lake / "lake.yaml").read_text(encoding="utf-8")
+    return shipped.replace(*_CONTACTS) + _BESIDE[lake]
+
+
+def template_of(lake: str) -> Synthesised:
+    """The template of one of the lakes, made anew."""
+    return synthesise(examine(text_of(lake), environment={}))
+
+
+def golden(lake: str) -> Path:
+    """Where a lake's golden file is."""
+    return GOLDEN / f"{lake}.yaml"
+
+
+if __name__ == "__main__":
+    for name in LAKES:
+        golden(name).write_text(template_of(name).yaml, encoding="utf-8")

@@ -1,0 +1,202 @@
+"""Queries put to Athena: compiled so that they mean the same, or refused; and rows that come back as they are here.
+
+Moto runs no query: it answers with rows that it was given. What Athena itself makes of a statement only AWS can show.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+import uuid
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlglot
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock import aws
+from penstock.clock import HeldClock
+from penstock.deployed import Deployed
+from penstock.errors import AwsError, QueryError
+from penstock.naming import TableName
+from penstock.queries.athena import compiled, tables_of
+from penstock.queries.aws import AthenaAsker
+from penstock.state.store import Column
+from tests.aws import cloud
+
+ORDERS, CODES = TableName.parse("orders"), TableName.parse("curated.codes")
+SCHEMA = {
+    ORDERS: [
+        Column(1, "id", "BIGINT"),
+        Column(2, "name", "VARCHAR"),
+        Column(3, "day", "TIMESTAMP"),
+        Column(4, "price", "DECIMAL(12,2)"),
+    ],
+    CODES: [Column(1, "id", "BIGINT"), Column(2, "code", "VARCHAR")],
+}
+TAKEN = [
+    "SELECT name, COUNT(*) FROM orders GROUP BY name",
+    "SELECT name, count(*) AS n, sum(price) FROM orders GROUP BY ALL HAVING n > 1 ORDER BY n DESC LIMIT 10",
+    "SELECT * EXCLUDE (price) FROM orders",
+    "FROM orders SELECT id",
+    "SELECT o.id, c.code FROM orders o LEFT JOIN curated.codes c USING (id)",
+    "WITH few AS (SELECT * FROM orders WHERE id < 9) SELECT count(*) FROM few",
+    "SELECT date_trunc('month', day) AS month, avg(price) FROM orders GROUP BY 1 ORDER BY 1",
+    "SELECT id, row_number() OVER (PARTITION BY name ORDER BY day) AS place FROM orders QUALIFY place = 1",
+    "SELECT id / 2, name ILIKE 'a%', coalesce(name, '?') || 'x', CAST(day AS DATE) FROM orders WHERE day >= '2024-1-1'",
+    "SELECT id FROM orders UNION ALL SELECT id FROM curated.codes",
+    "SELECT max_by(name, price), any_value(name), count(*) FILTER (price > 1) FROM orders",
+]
+REFUSED = [
+    ("SELECT median(id) FROM orders", "no known equal of MEDIAN"),
+    ("SELECT id // 2 FROM orders", "no known equal of"),
+    ("SELECT greatest(id, 1) FROM orders", "no known equal of GREATEST"),
+    ("SELECT hash(id) FROM orders", "no known equal of HASH"),
+    ("SELECT strftime(day, '%Y') FROM orders", "no known equal of STRFTIME"),
+    ("SELECT [id, 1] FROM orders", "no known equal of"),
+    ("SELECT unnest([1, 2])", "no known equal of"),
+    ("SELECT id FROM orders USING SAMPLE 10", "no known equal of"),
+    ("SELECT id FROM orders ORDER BY ALL", "ORDER BY ALL"),
+    ("SELECT id FROM ordrs", 'did you mean "orders"?'),
+    ("SELECT ide FROM orders", 'Referenced column "ide" not found'),
+    ("SELECT * FROM penstock.runs", "Athena does not know penstock.runs"),
+    ("SELECT * FROM quarantine.orders", "Athena does not know quarantine.orders"),
+    ("SELECT * FROM read_csv('/etc/passwd')", "reads no table of the lake"),
+    ("SELECT * FROM 'raw/x.csv'", "no table"),
+    ("DROP TABLE orders", "queries only read; DROP"),
+    ("SELECT 1; SELECT 2", "expected one SQL statement, found 2"),
+    ("SELEC 1", ""),
+]
+
+
+@pytest.mark.parametrize("sql", TAKEN)
+def test_what_has_an_equal_is_compiled_with_full_names(sql: str) -> None:
+    """Every table has its database, every column its table, and the text is a statement of Athena's dialect."""
+    found = compiled(sql, "shop", SCHEMA)
+    tree = sqlglot.parse_one(found.sql, read="athena")
+    assert isinstance(tree, sqlglot.exp.Query)
+    inner = {cte.alias for cte in tree.find_all(sqlglot.exp.CTE)}
+    tables = [table for table in tree.find_all(sqlglot.exp.Table) if table.name not in inner]
+    assert tables
+    assert {(table.db, table.name) for table in tables} <= {("shop_main", "orders"), ("shop_curated", "codes")}
+    assert "*" not in found.sql.replace("COUNT(*)", "")
+    assert len(found.names) == len(found.types) == len(tree.selects)
+
+
+@pytest.mark.parametrize(("sql", "why"), REFUSED)
+def test_what_has_no_known_equal_is_refused(sql: str, why: str) -> None:
+    """It is said what cannot be asked there, and how it can be asked here; nothing is left out."""
+    with pytest.raises(QueryError) as refused:
+        compiled(sql, "shop", SCHEMA)
+    assert why in str(refused.value)
+
+
+def test_names_of_columns_are_those_of_this_machine() -> None:
+    """An answer has the same head, whoever gave it."""
+    found = compiled("SELECT name, COUNT(*), sum(price) + 1 FROM orders GROUP BY name", "shop", SCHEMA)
+    assert found.names == ("name", "count_star()", "(sum(price) + 1)")
+    assert found.types == ("VARCHAR", "BIGINT", "DECIMAL(38,2)")
+
+
+def test_the_tables_of_a_statement() -> None:
+    """Those that a statement defines itself are none of the lake's."""
+    sql = (
+        "WITH a AS (SELECT * FROM orders) SELECT * FROM a JOIN curated.codes c USING (id) JOIN penstock.runs r ON true"
+    )
+    assert tables_of(sql) == {ORDERS, CODES, TableName("penstock", "runs")}
+
+
+# --- Rows -------------------------------------------------------------------------------------
+
+
+def deployed() -> Deployed:
+    """A lake of which only the workgroup and the bucket of results are there."""
+    cloud.start()
+    group, results = f"group-{uuid.uuid4().hex[:8]}", cloud.bucket()
+    configuration = {"ResultConfiguration": {"OutputLocation": f"s3://{results}/results/"}}
+    aws.client("athena").create_work_group(Name=group, Configuration=configuration)
+    facts = dict.fromkeys(Deployed.__dataclass_fields__, "-")
+    return Deployed(**{**facts, "lake": "shop", "workgroup": group, "region": cloud.REGION, "enriched_bucket": results})
+
+
+def will_answer(columns: list[str], rows: list[list[str | None]]) -> None:
+    """Have moto answer the next query with these rows."""
+    head: list[str | None] = [*columns]
+    told = {"region": cloud.REGION, "results": [{"rows": [_data(row) for row in [head, *rows]], "column_info": []}]}
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{cloud.start()}/moto-api/static/athena/query-results",
+        json.dumps(told).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request).close()  # noqa: S310
+
+
+def _data(row: list[Any]) -> dict[str, Any]:
+    return {"Data": [{} if value is None else {"VarCharValue": value} for value in row]}
+
+
+def test_rows_come_back_with_their_types() -> None:
+    """Athena's texts become values of the types that the same query has here, by place and not by name."""
+    place = deployed()
+    will_answer(["_col_0", "_col_1", "_col_2", "_col_3"], [["1", "a,b", "2024-01-05 10:00:00.000", "12.50"]])
+    asker = AthenaAsker(place, SCHEMA, HeldClock())
+    answer = asker.ask("SELECT id, name, day, price FROM orders")
+    assert answer.columns == ["id", "name", "day", "price"]
+    assert answer.types == ["BIGINT", "VARCHAR", "TIMESTAMP", "DECIMAL(12,2)"]
+    moment = datetime(2024, 1, 5, 10, tzinfo=UTC).replace(tzinfo=None)
+    assert answer.fetchall() == [(1, "a,b", moment, Decimal("12.50"))]
+    assert answer.told.id
+
+
+def test_a_failed_query_says_why_and_is_not_paid_for_twice() -> None:
+    """A workgroup that is not there is AWS's refusal, with what was asked for."""
+    place = deployed()
+    with pytest.raises(AwsError, match="run a query"):
+        AthenaAsker(place, SCHEMA, HeldClock()).ask("SELECT id FROM orders", role="nobody")
+
+
+CELLS = st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=12))
+
+
+@given(st.lists(CELLS, min_size=1, max_size=8))
+def test_texts_and_nulls_survive_the_file(cells: list[str | None]) -> None:
+    """As Athena writes its file, every text comes back as it is, and a null is not an empty text."""
+    import tempfile
+    from pathlib import Path
+
+    import duckdb
+
+    from penstock.queries.athena import Compiled
+    from penstock.queries.aws import _reading
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.csv"
+        with file.open("w", encoding="utf-8", newline="") as out:
+            out.write('"id","name"\n')
+            for at, cell in enumerate(cells):
+                quoted = "" if cell is None else '"' + cell.replace('"', '""') + '"'
+                out.write(f'"{at}",{quoted}\n')
+        with duckdb.connect() as connection:
+            connection.execute(_reading(str(file), Compiled("", ("id", "name"), ("BIGINT", "VARCHAR"))))
+            rows = connection.execute("SELECT name FROM answer ORDER BY id").fetchall()
+    assert [row[0] for row in rows] == cells
+
+
+def test_dates_and_truth_are_read(tmp_path: Any) -> None:
+    """The other types that Athena writes as text."""
+    import duckdb
+
+    from penstock.queries.athena import Compiled
+    from penstock.queries.aws import _reading
+
+    file = tmp_path / "rows.csv"
+    file.write_text('"a","b","c","d","e"\n"2024-01-05","true","1.5E10","2024-01-05 10:00:00.000 UTC","00 ff"\n')
+    kinds = ("DATE", "BOOLEAN", "DOUBLE", "TIMESTAMP WITH TIME ZONE", "BLOB")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone='UTC'")
+        connection.execute(_reading(str(file), Compiled("", tuple("abcde"), kinds)))
+        (row,) = connection.execute("SELECT a, b, c, epoch(d), e FROM answer").fetchall()
+    assert row == (date(2024, 1, 5), True, 1.5e10, datetime(2024, 1, 5, 10, tzinfo=UTC).timestamp(), b"\x00\xff")

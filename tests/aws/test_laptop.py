@@ -1,0 +1,211 @@
+"""A deployed lake, asked from a laptop: the commands of a lake on one machine, with `--aws`, and the same answers.
+
+The lake is on moto; its stack is made of what it says of itself. The commands are real processes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import penstock
+from penstock import aws
+from tests.aws.lakes import CloudLake, deploy
+from tests.aws.pump import Pump
+from tests.cli.conftest import call
+from tests.told import count
+
+DECLARATION = """
+lake: orders
+access:
+  finance: {query: [orders]}
+tables:
+  orders:
+    files: "orders/*.csv"
+    steps:
+      - parse: {ordered: date}
+      - require: [customer]
+    checks:
+      - {between: {amount: [0, 1000]}, on_breach: quarantine}
+  curated.codes: {files: "codes/*.csv"}
+"""
+FILES = {
+    "orders/a.csv": b"id,customer,amount,ordered\n1,Zo\xc3\xab,5,2024-01-05\n2,,7,2024-01-06\n3,Max,5000,2024-01-07\n",
+    "orders/b.csv": b"id,customer,amount,ordered\n4,Eve,6,2024-02-05\n",
+    "codes/c.csv": b"id,code\n1,x\n",
+    "orders/bad.csv": b"",
+}
+
+
+def put_stack(lake: CloudLake) -> None:
+    """Make a stack that says where the lake's parts are, and stands for the rest."""
+    outputs = {name: {"Value": value} for name, value in lake.deployed.outputs.items()}
+    resources = {
+        "AlarmTopic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": f"{lake.deployed.stack}-alarms"}}
+    }
+    template = {"Resources": resources, "Outputs": outputs}
+    aws.client("cloudformation").create_stack(StackName=lake.deployed.stack, TemplateBody=json.dumps(template))
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> CloudLake:
+    """A deployed lake with files in it, one of which is dead."""
+    lake = deploy(tmp_path_factory.mktemp("cloud") / "lake", DECLARATION)
+    put_stack(lake)
+    runtime = lake.runtime()
+    for key, content in FILES.items():
+        lake.land(key, content)
+    Pump(lake.deployed.intake_queue, runtime.take).drain()
+    return lake
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory, deployed: CloudLake) -> Path:
+    """The same lake on this machine, which had the same files."""
+    folder = tmp_path_factory.mktemp("here") / "lake"
+    folder.mkdir()
+    (folder / "lake.yaml").write_text((deployed.folder / "lake.yaml").read_text())
+    for key, content in FILES.items():
+        (folder / "raw" / key).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "raw" / key).write_bytes(content)
+    with penstock.open(folder) as lake:
+        lake.run()
+    return folder
+
+
+VOLATILE = {
+    *("committed", "snapshot", "pointer", "path", "recorded_at", "finished_at", "run", "duration_ms", "started"),
+    *("bytes", "size", "failed_first", "failed_last", "trace", "version", "at", "last_commit", "id", "arrival"),
+    *("decided", "since", "until", "traceback", "waited_ms", "time", "bytes_out"),
+    *("location", "folder", "mark", "modified"),
+}
+"""What is different each time, wherever it happens."""
+
+
+def steady(value: Any) -> Any:
+    """What two lakes that had the same files have to say alike."""
+    if isinstance(value, dict):
+        return {key: steady(one) for key, one in value.items() if key not in VOLATILE}
+    return sorted(map(steady, value), key=repr) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tables", "--json"],
+        ["dead", "list", "--json"],
+        ["quarantine", "list", "--json"],
+        ["runs", "--json"],
+        ["query", "SELECT file, state, rows_out FROM penstock.arrivals ORDER BY file", "--format", "json"],
+        ["query", "SELECT file, line, column_name, rule, raw FROM penstock.quarantine", "--format", "json"],
+        ["query", "SELECT * FROM orders ORDER BY id", "--format", "json"],
+        ["why", "orders.amount", "--json"],
+    ],
+    ids=lambda command: " ".join(command)[:40],
+)
+def test_a_command_answers_as_here(deployed: CloudLake, here: Path, command: list[str]) -> None:
+    """What is asked of the deployed lake is answered as by the same lake on this machine."""
+    there = [*command, "--aws"]
+    if "SELECT * FROM orders" in " ".join(command):
+        there += ["--engine", "duckdb"]
+    far, near = call("-C", deployed.folder, *there), call("-C", here, *command)
+    assert (far.code, near.code) == (0, 0), far.err + near.err
+    assert steady(json.loads(far.out)) == steady(json.loads(near.out))
+    assert json.loads(far.out)
+    count("laptop", command[0], unit="commands asked of a deployed lake")
+
+
+def test_show_tells_the_same_of_a_table(deployed: CloudLake, here: Path) -> None:
+    """Columns, types, rows and steps are those of the lake on this machine."""
+    far, near = (call("-C", folder, "show", "orders", "--json", *more) for folder, more in _both(deployed, here))
+    facts, there = json.loads(far.out), json.loads(near.out)
+    assert facts["rows"] == there["rows"] == 2
+    assert steady(facts["columns"]) == steady(there["columns"])
+
+
+def _both(deployed: CloudLake, here: Path) -> list[tuple[Path, list[str]]]:
+    return [(deployed.folder, ["--aws"]), (here, [])]
+
+
+def test_status_says_how_the_lake_does_on_aws(deployed: CloudLake) -> None:
+    """Counts as here, and what AWS says: its alarms, its queues, its stack; the dead letter is a message, too."""
+    told = json.loads(call("-C", deployed.folder, "status", "--aws", "--json").out)
+    (orders,) = [table for table in told["tables"] if table["table"] == "orders"]
+    assert (orders["finished"], orders["dead"], orders["rows"]) == (2, 1, 2)
+    assert told["aws"]["stack"] == deployed.deployed.stack
+    assert (told["aws"]["dead_letters"], told["aws"]["queued"]) == (1, 0)
+    page = call("-C", deployed.folder, "--aws", "status").out
+    assert f"on AWS: stack {deployed.deployed.stack}, eu-west-3" in page
+    assert "dead-letter queue: 1 message" in page
+    assert f"penstock -C {deployed.folder} --aws dead list" in page
+
+
+def test_a_dead_letter_is_replayed_from_the_laptop(tmp_path: Path) -> None:
+    """Its file is worked on at once by a function, its message is gone, and the rows are in once."""
+    lake = deploy(tmp_path / "lake", DECLARATION)
+    put_stack(lake)
+    lake.land("orders/bad.csv", b"")
+    pump = Pump(lake.deployed.intake_queue, lake.runtime().take)
+    pump.drain()
+    (letter,) = json.loads(call("-C", lake.folder, "dead", "list", "--aws", "--json").out)
+    assert letter["file"] == "orders/bad.csv"
+    again = call("-C", lake.folder, "dead", "replay", str(letter["id"]), "--aws")
+    assert again.code == 0, again.err
+    assert lake.dead_letters() == []
+    assert pump.once(), "a function was woken"
+    (same,) = json.loads(call("-C", lake.folder, "dead", "list", "--aws", "--json").out)
+    assert same["attempts"] == 1
+    call("-C", lake.folder, "dead", "discard", str(same["id"]), "--why", "a test", "--aws")
+    assert json.loads(call("-C", lake.folder, "dead", "list", "--aws", "--json").out) == []
+
+
+def test_the_log_of_the_functions_is_the_lakes(deployed: CloudLake) -> None:
+    """What functions wrote to CloudWatch reads as the log of a lake on this machine."""
+    logs, group = aws.client("logs"), deployed.deployed.log_group("intake")
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    lines = [line for line in deployed.log.getvalue().splitlines() if '"event"' in line]
+    now = round(time.time() * 1000)
+    logs.put_log_events(
+        logGroupName=group, logStreamName="one", logEvents=[{"timestamp": now, "message": line} for line in lines]
+    )
+    told = [json.loads(line) for line in call("-C", deployed.folder, "logs", "--aws", "--json").out.splitlines()]
+    (bad,) = [event for event in told if event["event"] == "dead"]
+    assert bad["file"] == "orders/bad.csv"
+    done = {event["file"]: event["rows_out"] for event in told if event["event"] == "finished"}
+    assert done == {"orders/a.csv": 1, "orders/b.csv": 1, "codes/c.csv": 1}
+    page = call("-C", deployed.folder, "logs", "--aws", "--failed").out
+    assert "orders/bad.csv" in page
+    assert "orders/a.csv" not in page
+
+
+def test_a_role_asks_what_it_was_granted(deployed: CloudLake) -> None:
+    """The grants of the declaration hold from a laptop, too; what was refused was not read."""
+    asked = ["query", "SELECT count(*) FROM orders", "--role", "finance", "--aws", "--engine", "duckdb"]
+    assert next(csv.reader(io.StringIO(call("-C", deployed.folder, *asked, "--format", "csv").out))) == ["count_star()"]
+    refused = call("-C", deployed.folder, "query", "FROM curated.codes", "--role", "finance", "--aws")
+    assert refused.code == 1
+    assert "finance" in refused.err
+
+
+def test_who_is_not_deployed_is_told_so(tmp_path: Path) -> None:
+    """A lake without a stack says what to do; a command that is about this machine takes no --aws."""
+    (tmp_path / "lake.yaml").write_text("lake: nowhere\n")
+    missing = call("-C", tmp_path, "tables", "--aws")
+    assert missing.code == 1
+    assert missing.err.splitlines() == [
+        "error: penstock-nowhere: the lake is not deployed",
+        "  bring it to AWS with: penstock deploy",
+    ]
+    wrong = call("-C", tmp_path, "--aws", "run")
+    assert wrong.code == 2
+    assert "penstock run is about the lake in this folder; leave --aws out" in wrong.err
+    lone = call("-C", tmp_path, "query", "SELECT 1", "--engine", "athena")
+    assert lone.code == 2
+    assert "it goes with --aws" in lone.err
