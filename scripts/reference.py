@@ -141,6 +141,7 @@ EXAMPLES: dict[str, Any] = {
     "Aws.buckets": {"raw": "shop-raw"},
     "Aws.function": {"memory": 3008, "timeout": "15m"},
     "AwsFunction.architecture": "x86_64",
+    "AwsFunction.snapshot": False,
     "Aws.intake": {"concurrency": 10},
     "AwsIntake.batch": 100,
     "AwsIntake.concurrency": 10,
@@ -313,7 +314,7 @@ def _example(model: type[BaseModel], key: str, field: FieldInfo) -> Any:
 def _type_words(annotation: Any) -> str:
     if getattr(annotation, "__name__", "") in MODELS:
         title = MODELS[annotation.__name__][0]
-        return f"[{title}](#{title.replace(' ', '-')})"
+        return f"[{title}](#{title.replace(' ', '-').replace('.', '')})"
     if annotation in PLAIN:
         return PLAIN[annotation]
     arguments = typing.get_args(annotation)

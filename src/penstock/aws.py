@@ -31,6 +31,7 @@ DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperat
 EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired"}
 )
+SETTINGS = "look at AWS_PROFILE, AWS_REGION and ~/.aws, and at aws.region in lake.yaml"
 ACTION_OF = {
     "HeadObject": "GetObject",
     "HeadBucket": "ListBucket",
@@ -54,7 +55,8 @@ def client(service: str, region: str | None = None) -> Any:
     """A client of an AWS service, made once per process; any thread may use it.
 
     Raises:
-        AwsError: boto3 is not installed, or no region is known.
+        AwsCredentialsError: No region is known, or what is set for AWS's own tools cannot be used.
+        AwsError: boto3 is not installed.
     """
     key = (os.getpid(), service, region)
     with _lock:  # making one is not safe among threads
@@ -75,7 +77,7 @@ def _made(service: str, region: str | None) -> Any:
     try:
         import boto3
         from botocore.config import Config
-        from botocore.exceptions import NoRegionError
+        from botocore.exceptions import BotoCoreError, NoRegionError
     except ModuleNotFoundError as error:
         message = "what runs on AWS needs boto3, which is not installed"
         raise AwsError(message, hint=INSTALL) from error
@@ -91,6 +93,8 @@ def _made(service: str, region: str | None) -> Any:
     except NoRegionError as error:
         message = "no AWS region is known"
         raise AwsCredentialsError(message, hint=REGION) from error
+    except BotoCoreError as error:  # a profile that is not there, a region that cannot be one
+        raise AwsCredentialsError(f"what is set for AWS cannot be used: {error}", hint=SETTINGS) from error
     made.meta.events.register("after-call", _note_service)
     return made
 
@@ -120,6 +124,7 @@ def asking(what: str, where: str = "") -> Iterator[None]:
         AwsError: Anything else that AWS, or the way to it, says.
     """
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -140,6 +145,9 @@ def asking(what: str, where: str = "") -> Iterator[None]:
     except BotoCoreError as error:
         hint = UNREACHABLE if "connect" in str(error).lower() else ""
         raise AwsError(f"AWS could not be asked to {what}: {error}", where=where, hint=hint) from error
+    except ResponseParserError as error:  # a proxy's page, for example
+        message = f"what answered is not AWS, when it was asked to {what}: {str(error).splitlines()[0]}"
+        raise AwsError(message, where=where, hint=UNREACHABLE) from error
 
 
 def _action(error: Any) -> str:

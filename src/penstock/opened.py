@@ -38,7 +38,7 @@ TOLD = ("arrived", "breached", "recovered", "replayed", "scheduled", "workflow",
 """Recorded events that are announced as they are, for the journal; the others are announced with more facts."""
 OF_UP = (
     *("up_started", "up_stopped", "paused", "resumed", "full", "blocked", "discarded", "unrecorded", "polling"),
-    *("attendant_failed", "part_failed", "declaration_changed", "declaration_refused"),
+    *("attendant_failed", "part_failed", "left_alone", "declaration_changed", "declaration_refused"),
 )
 
 

@@ -203,7 +203,14 @@ SCHEDULE = [
 ]
 OPERATOR = [
     *_yes("operator", "where the parts are stands in the stack", "cloudformation:DescribeStacks", "arn:aws:cloudformation:{region}:{account}:stack/{stack}/0a1b"),
-    *_no("operator", "other stacks", "cloudformation:DescribeStacks", "arn:aws:cloudformation:{region}:{account}:stack/other/0a1b"),
+    *_yes("operator", "and so do its topics", "cloudformation:ListStackResources", "arn:aws:cloudformation:{region}:{account}:stack/{stack}/0a1b"),
+    *_yes("operator", "alarms are looked at", "cloudwatch:DescribeAlarms", "arn:aws:cloudwatch:{region}:{account}:alarm:*"),
+    *_no("operator", "and neither silenced nor removed", "cloudwatch:SetAlarmState cloudwatch:DisableAlarmActions cloudwatch:DeleteAlarms", "arn:aws:cloudwatch:{region}:{account}:alarm:{stack}-dead_letters"),
+    *_no("operator", "alarms are what is looked at", "cloudwatch:DescribeAlarms", "arn:aws:cloudwatch:{region}:{account}:dashboard/x"),
+    *_yes("operator", "who is told of alarms is looked at", "sns:ListSubscriptionsByTopic", "arn:aws:sns:{region}:{account}:{stack}-alarms"),
+    *_no("operator", "who is told is the stack's, and nobody writes in the lake's name", "sns:Subscribe sns:Unsubscribe sns:Publish sns:DeleteTopic", "arn:aws:sns:{region}:{account}:{stack}-alarms"),
+    *_no("operator", "other topics", "sns:ListSubscriptionsByTopic", "arn:aws:sns:{region}:{account}:other-alarms"),
+    *_no("operator", "other stacks", "cloudformation:DescribeStacks cloudformation:ListStackResources", "arn:aws:cloudformation:{region}:{account}:stack/other/0a1b"),
     *_no("operator", "to look is not to deploy", "cloudformation:CreateChangeSet cloudformation:DeleteStack", "arn:aws:cloudformation:{region}:{account}:stack/{stack}/0a1b"),
     *_yes("operator", "questions go to the lake's workgroup", ASK, "workgroup"),
     *_no("operator", "not to a role's", ASK, "workgroup:finance workgroup:any"),
@@ -271,7 +278,10 @@ EVERY = [*FUNCTIONS, *INTAKE, *UPKEEP, *SCHEDULE, *OPERATOR]
 
 # --- Notices: lakes that declare `failures` ---------------------------------------------------
 
-NOTICES = _each(
+NOTICES = [
+    *_yes("operator", "who has confirmed a notice", "sns:ListSubscriptionsByTopic", "topic:failures"),
+    *_no("operator", "a notice that is not declared", "sns:ListSubscriptionsByTopic", "topic:other"),
+    *_each(
     "intake upkeep",
     [
         *_yes("", "people are told as notices declare", "sns:Publish", "topic:failures"),
@@ -283,7 +293,8 @@ NOTICES = _each(
         *_no("", "the key through another service", "kms:Decrypt", "key", {**through("sns", "{topic}-failures"), "kms:ViaService": "ebs.{region}.amazonaws.com"}),
         *_no("", "the key is the owner's", "kms:CreateGrant", "key", through("sns", "{topic}-failures")),
     ],
-)
+),
+]
 
 # --- Roles ------------------------------------------------------------------------------------
 
@@ -429,6 +440,7 @@ def _works(**files: str) -> list[Question]:
 ORDERS = _works(main__customers="customers_1.csv")
 IMMOBILIER = [
     *NOTICES,
+    *_yes("operator", "who has confirmed the notice of uploads", "sns:ListSubscriptionsByTopic", "topic:uploads"),
     *_yes("intake", "the notice of uploads", "sns:Publish", "topic:uploads"),
     *_yes("intake", "the notice of uploads", "kms:GenerateDataKey", "key", through("sns", "{topic}-uploads")),
     *_yes("upkeep", "the notice of uploads", "sns:Publish", "topic:uploads"),

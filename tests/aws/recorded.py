@@ -156,6 +156,8 @@ def _sqs(call: Call, deployed: Deployed) -> list[Request]:
 
 def _sns(call: Call, deployed: Deployed) -> list[Request]:
     topic = call.params["TopicArn"]
+    if call.operation == "ListSubscriptionsByTopic":
+        return [Request("sns:ListSubscriptionsByTopic", topic)]
     through = _through("sns", "aws:sns:topicArn", topic, deployed)
     return [
         Request(f"sns:{call.operation.removesuffix('Batch')}", topic),
@@ -178,6 +180,20 @@ def _logs(call: Call, deployed: Deployed) -> list[Request]:
     return [Request(f"logs:{call.operation}", group)]
 
 
+def _monitoring(call: Call, deployed: Deployed) -> list[Request]:
+    """AWS judges a listing of alarms as one of all, whatever their names are to begin with."""
+    return [Request(f"cloudwatch:{call.operation}", f"arn:aws:cloudwatch:{deployed.region}:{deployed.account}:alarm:*")]
+
+
+def _cloudformation(call: Call, deployed: Deployed) -> list[Request]:
+    stack = f"stack/{call.params['StackName']}/0a1b"
+    return [
+        Request(
+            f"cloudformation:{call.operation}", f"arn:aws:cloudformation:{deployed.region}:{deployed.account}:{stack}"
+        )
+    ]
+
+
 def _through(service: str, name: str, what: str, deployed: Deployed) -> dict[str, str]:
     return {f"kms:EncryptionContext:{name}": what, "kms:ViaService": f"{service}.{deployed.region}.amazonaws.com"}
 
@@ -189,4 +205,6 @@ _SERVICES: Mapping[str, Callable[[Call, Deployed], list[Request]]] = {
     "sns": _sns,
     "glue": _glue,
     "logs": _logs,
+    "monitoring": _monitoring,
+    "cloudformation": _cloudformation,
 }

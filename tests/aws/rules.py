@@ -253,7 +253,7 @@ def dead_letters(body: Body) -> Iterator[str]:
 
 
 def functions(body: Body) -> Iterator[str]:
-    """Functions are published, begin from snapshots, are traced, log to their group, and have a role of their own."""
+    """Functions are published, are traced, log to their group, and have a role of their own; intake has a snapshot."""
     roles = []
     for name, function in every(body, "AWS::Lambda::Function").items():
         start = name.removesuffix("Function")
@@ -261,8 +261,9 @@ def functions(body: Body) -> Iterator[str]:
         if at(function, "TracingConfig/Mode") != "Active":
             yield f"{name} is not traced"
         storage = at(function, "EphemeralStorage/Size") or 512
-        if (storage <= 512) != (at(function, "SnapStart/ApplyOn") == "PublishedVersions"):
-            yield f"{name} does not begin from a snapshot where it can, or does where it cannot"
+        wanted = start == "Intake" and storage <= 512
+        if wanted != (at(function, "SnapStart/ApplyOn") == "PublishedVersions"):
+            yield f"{name} does not begin from a snapshot where it is to, or does where it cannot or costs for nothing"
         if at(function, "LoggingConfig/LogGroup") != {"Ref": f"{start}LogGroup"}:
             yield f"{name} logs elsewhere"
         alias = at(body["Resources"], f"{start}Alias/Properties") or {}

@@ -48,7 +48,8 @@ TAKEN = [
     "SELECT id, row_number() OVER (PARTITION BY name ORDER BY day) AS place FROM orders QUALIFY place = 1",
     "SELECT id / 2, name ILIKE 'a%', coalesce(name, '?') || 'x', CAST(day AS DATE) FROM orders WHERE day >= '2024-1-1'",
     "SELECT id FROM orders UNION ALL SELECT id FROM curated.codes",
-    "SELECT max_by(name, price), any_value(name), count(*) FILTER (price > 1) FROM orders",
+    "SELECT any_value(name), count(*) FILTER (price > 1) FROM orders",
+    "SELECT concat(name, id), CAST(price AS VARCHAR) || CAST(day AS DATE), substr(name, 2, 3) FROM orders",
 ]
 REFUSED = [
     ("SELECT median(id) FROM orders", "no known equal of MEDIAN"),
@@ -56,6 +57,24 @@ REFUSED = [
     ("SELECT greatest(id, 1) FROM orders", "no known equal of GREATEST"),
     ("SELECT hash(id) FROM orders", "no known equal of HASH"),
     ("SELECT strftime(day, '%Y') FROM orders", "no known equal of STRFTIME"),
+    ("SELECT max_by(name, price) FROM orders", "no known equal of ARG_MAX"),
+    ("SELECT trim(name) FROM orders", "no known equal of TRIM"),
+    ("SELECT reverse(name) FROM orders", "no known equal of REVERSE"),
+    ("SELECT ln(id) FROM orders", "no known equal of LN"),
+    ("SELECT sqrt(id) FROM orders", "no known equal of SQRT"),
+    ("SELECT substr(name, 0, 2) FROM orders", "no known equal of SUBSTR"),
+    ("SELECT substr(name, -2) FROM orders", "no known equal of SUBSTR"),
+    ("SELECT replace(name, '', 'x') FROM orders", "no known equal of REPLACE"),
+    ("SELECT extract(dow FROM day) FROM orders", "no known equal of EXTRACT"),
+    ("SELECT CAST(id / 2 AS BIGINT) FROM orders", "no known equal of CAST"),
+    ("SELECT CAST(day AS VARCHAR) FROM orders", "no known equal of CAST"),
+    ("SELECT TRY_CAST(name AS BIGINT) FROM orders", "no known equal of TRY_CAST"),
+    ("SELECT day || name FROM orders", "no known equal of"),
+    ("SELECT concat(id / 2, name) FROM orders", "no known equal of CONCAT"),
+    ("SELECT id FROM orders WHERE NOT ((name = 'a') IS TRUE)", "no known equal of"),
+    ("SELECT DISTINCT ON (name) id FROM orders ORDER BY name, id LIMIT 3", "no known equal of"),
+    ("SELECT id FROM orders QUALIFY row_number() OVER (ORDER BY id) > 1 ORDER BY id LIMIT 3", "no known equal of"),
+    ("SELECT id FROM orders UNION BY NAME SELECT id FROM curated.codes", "no known equal of"),
     ("SELECT [id, 1] FROM orders", "no known equal of"),
     ("SELECT unnest([1, 2])", "no known equal of"),
     ("SELECT id FROM orders USING SAMPLE 10", "no known equal of"),
@@ -94,11 +113,37 @@ def test_what_has_no_known_equal_is_refused(sql: str, why: str) -> None:
     assert why in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("sql", "written"),
+    [
+        ("SELECT price / id FROM orders", 'CAST("orders"."price" AS DOUBLE) / "orders"."id"'),
+        ("SELECT 1 / (id / 2) FROM orders", 'CAST(1 AS DOUBLE) / (CAST("orders"."id" AS DOUBLE) / 2)'),
+        ("SELECT avg(price) FROM orders", 'AVG(CAST("orders"."price" AS DOUBLE))'),
+        ("SELECT avg(DISTINCT price) FROM orders", 'AVG(DISTINCT CAST("orders"."price" AS DOUBLE))'),
+        ("SELECT sum(id) / count(*) FROM orders", 'CAST(SUM("orders"."id") AS DOUBLE) / COUNT(*)'),
+        (
+            "SELECT id FROM orders WHERE day > TIMESTAMP '2024-01-01 10:00:00.123456'",
+            "CAST('2024-01-01 10:00:00.123456' AS TIMESTAMP(6))",
+        ),
+    ],
+)
+def test_what_would_be_rounded_is_written_out(sql: str, written: str) -> None:
+    """Athena divides and averages decimals to their own scale, and a timestamp that says nothing has milliseconds."""
+    assert written in compiled(sql, "shop", SCHEMA).sql
+
+
 def test_names_of_columns_are_those_of_this_machine() -> None:
     """An answer has the same head, whoever gave it."""
     found = compiled("SELECT name, COUNT(*), sum(price) + 1 FROM orders GROUP BY name", "shop", SCHEMA)
     assert found.names == ("name", "count_star()", "(sum(price) + 1)")
     assert found.types == ("VARCHAR", "BIGINT", "DECIMAL(38,2)")
+
+
+@pytest.mark.parametrize("sql", ["SELECT id, name FROM orders", "SELECT * FROM orders LIMIT 5", "SELECT 1 AS one"])
+def test_tables_that_are_not_named_need_no_columns(sql: str) -> None:
+    """A lake has more tables than a statement names, and only of those are the columns looked up."""
+    named: dict[TableName, list[Column]] = {ORDERS: SCHEMA[ORDERS] if "orders" in sql else [], CODES: []}
+    assert compiled(sql, "shop", named) == compiled(sql, "shop", SCHEMA)
 
 
 def test_the_tables_of_a_statement() -> None:

@@ -8,6 +8,7 @@ reason. What moto cannot do here: refuse anything, encrypt, run Athena.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -17,11 +18,12 @@ import pytest
 from penstock import aws
 from penstock.access.evaluate import evaluate
 from penstock.access.policy import document, filled, stack_values
-from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
 from penstock.clock import HeldClock
 from penstock.declaration import Declaration, examine
 from penstock.deployed import Deployed
+from penstock.deployment.outlook import look_out
 from penstock.deployment.permissions import statements
+from penstock.deployment.reach import reached
 from tests.aws.lakes import CloudLake, deploy
 from tests.aws.pump import Context, Pump
 from tests.aws.recorded import Call, Recorder, needed, recorded
@@ -90,11 +92,6 @@ THROUGH_ATHENA: dict[Granted, str] = {
     ),
 }
 SELDOM: dict[Granted, str] = {
-    ("intake", "Tell", "sns:Publish"): "what cannot wait for upkeep",
-    ("intake", "TopicKey", "kms:Decrypt"): "what cannot wait for upkeep",
-    ("intake", "TopicKey", "kms:GenerateDataKey"): "what cannot wait for upkeep",
-    ("operator", "Depths", "sqs:GetQueueAttributes"): "`status` of a deployed lake",
-    ("operator", "FindParts", "cloudformation:DescribeStacks"): "the way from a stack's name to its parts",
     ("operator", "List", "s3:ListBucketVersions"): "files in raw that no state store knows of",
     ("operator", "Read", "s3:GetObjectVersion"): "a look at a file that was written over since",
     (
@@ -143,26 +140,45 @@ def _work(lake: CloudLake, recorder: Recorder) -> None:
     lake.land("orders_broken.csv", UNREADABLE)
     lake.land("notes.txt", b"nobody's")
     pump.drain(lambda: clock.sleep(61.0))
+    lake.land("orders_broken_too.csv", UNREADABLE)
+    with lake.open(clock) as killed:  # by whom nobody is told
+        killed.run()
+    upkeep({}, Context())
     aws.client("s3").delete_object(Bucket=lake.deployed.raw_bucket, Key="orders_1.csv")
-    recorder.of("upkeep", runtime.lake.notifier().finish)()
     for _ in range(2):  # what is to go is noted first, and goes when nobody can have it open any more
         clock.sleep(400 * 86_400.0)
         upkeep({}, Context())
     runtime.close()
+    _stack(lake)
     recorder.of("operator", _look)(lake, clock)
 
 
 def _look(lake: CloudLake, clock: HeldClock) -> None:
     """What people do from a laptop: tables, a query, the state, the log, dead letters."""
-    with lake.open(clock) as here:
+    with reached(lake.folder, clock) as here:
         assert here.query("SELECT count(*) FROM sales.lines").fetchall() == [(3,)]
         assert here.tables == ["orders", "sales.lines"]
         dead = here.dead.find()
-        assert {letter.key for letter in dead} == {"orders_untold.csv", "orders_broken.csv"}
+        assert {letter.key for letter in dead} == {"orders_untold.csv", "orders_broken.csv", "orders_broken_too.csv"}
         assert len(list(here.dead.replay(dead[:1]))) == 1
+        assert len(list(here.dead.discard(dead[1:2], "not needed"))) == 1
         here.journal.tail(10)
-    IntakeQueue(lake.deployed.intake_queue).wake(lake.deployed.raw_bucket, ["orders_broken.csv"])
-    DeadLetterQueue(lake.deployed.dead_letter_queue).forget([dead[0].sequence])
+    with reached(lake.folder, clock) as here:
+        here.query("SELECT * FROM penstock.quarantine").fetchall()
+    seen = look_out(lake.deployed)
+    assert [address for address, _ in seen.unconfirmed] == []
+
+
+def _stack(lake: CloudLake) -> None:
+    """The lake's stack, as far as people look at it: where its parts are, and its topics."""
+    topics = {"AlarmTopic": "alarms", "NoticeFailures": "notice-failures"}
+    resources = {
+        title: {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": f"{lake.deployed.stack}-{name}"}}
+        for title, name in topics.items()
+    }
+    outputs = {name: {"Value": value} for name, value in lake.deployed.outputs.items()}
+    body = json.dumps({"Resources": resources, "Outputs": outputs})
+    aws.client("cloudformation").create_stack(StackName=lake.deployed.stack, TemplateBody=body)
 
 
 def declared(lake: CloudLake) -> Declaration:

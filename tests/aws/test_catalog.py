@@ -27,6 +27,25 @@ from tests.contracts.parquet import arrival, rows
 from tests.told import say
 
 
+def test_a_lake_whose_name_begins_as_another_s(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables of the lake `shop_eu` are not looked at by the lake `shop`, whose policies would not allow that."""
+    one = machines()
+    one.catalog.create(T, COLUMNS, {})
+    glue, ours = aws.client("glue"), one.catalog.identifier(T)[0]
+    lake = ours.partition("_")[0]
+    glue.create_database(DatabaseInput={"Name": f"{lake}_eu_main", "Parameters": {"penstock:lake": f"{lake}_eu"}})
+    asked: list[str] = []
+    entries = GlueCatalog._entries
+
+    def noted(self: GlueCatalog, name: str) -> Any:
+        asked.append(name)
+        return entries(self, name)
+
+    monkeypatch.setattr(GlueCatalog, "_entries", noted)
+    assert one.catalog.tables() == [T]
+    assert asked == [ours]
+
+
 def test_a_lost_answer_is_settled(machines: Machines) -> None:
     """A swap that landed though its answer was lost, and whose repetition was refused, counts as landed."""
     one = machines()

@@ -148,7 +148,7 @@ def test_a_taken_bucket_name_is_told_before_anything_is_made(tmp_path: Path) -> 
     aws.client("s3", cloud.REGION).create_bucket(Bucket=name, CreateBucketConfiguration=place)
     with pytest.raises(DeploymentError, match=name) as found:
         deployer.deploy(tmp_path)
-    assert "stands in no stack" in found.value.hint
+    assert "another stack has it, or an earlier deployment left it" in found.value.hint
     assert deployer.deployment.stacks.find(STACK) is None
 
 

@@ -4,15 +4,17 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from penstock import aws
 from penstock.deployment import destroy, emptying
 from penstock.deployment.remains import LOOKERS, OF_OTHERS, thing_of
+from penstock.errors import DeploymentError
 from tests.aws import cloud
 from tests.aws.deploying import Deployer, backend, put_into
-from tests.aws.synthesised import LAKES, template_of
+from tests.aws.synthesised import LAKES, template_of, text_of
 from tests.cli.conftest import COMMAND, call, environment
 from tests.told import say
 
@@ -237,3 +239,45 @@ def test_ctrl_c_says_how_to_go_on_and_the_next_call_does(lake: Path, tmp_path: P
     put_into(STACK, "UPDATE_COMPLETE")
     assert call("-C", lake, "destroy", "--yes").code == 0
     assert everything_on_aws() == {}
+
+
+def test_a_name_alone_is_no_proof() -> None:
+    """What bears the names of lake.yaml and was not made by it stays: it may be anybody's, with anything in it."""
+    deployer = Deployer(text_of("consultations") + "aws: {region: us-east-1, buckets: {raw: the-companys}}\n")
+    region = deployer.target.region
+    s3, glue, dynamo = (aws.client(service, region) for service in ("s3", "glue", "dynamodb"))
+    more = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3.create_bucket(Bucket="the-companys", **more)
+    s3.put_object(Bucket="the-companys", Key="precious.csv", Body=b"1")
+    glue.create_database(DatabaseInput={"Name": "consultations_main"})
+    keys: list[Any] = [{"AttributeName": "id", "KeyType": "HASH"}]
+    kinds: list[Any] = [{"AttributeName": "id", "AttributeType": "S"}]
+    named = f"{STACK}-state"
+    dynamo.create_table(TableName=named, KeySchema=keys, AttributeDefinitions=kinds, BillingMode="PAY_PER_REQUEST")
+    assert deployer.destruction().there() == []
+    assert deployer.destruction().everything() == []
+    assert s3.list_objects_v2(Bucket="the-companys")["KeyCount"] == 1
+    assert glue.get_database(Name="consultations_main")["Database"]["Name"] == "consultations_main"
+    assert dynamo.describe_table(TableName=named)["Table"]["TableName"] == named
+
+
+def test_another_stack_of_the_name_is_left_alone(tmp_path: Path) -> None:
+    """A stack that is another lake's, or nobody's here, is not planned, deployed over, asked about or removed."""
+    deployer = Deployer()
+    template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
+    cloudformation = aws.client("cloudformation", deployer.target.region)
+    cloudformation.create_stack(StackName=STACK, TemplateBody=template)
+    with pytest.raises(DeploymentError, match="none of Penstock's"):
+        deployer.deploy(tmp_path)
+    for what in (deployer.destruction().there, deployer.destruction().everything, deployer.destruction().all_but_data):
+        with pytest.raises(DeploymentError, match="none of Penstock's"):
+            what()
+    assert deployer.stack.status == "CREATE_COMPLETE"
+    cloudformation.delete_stack(StackName=STACK)
+    deployer.deploy(tmp_path)
+    other = Deployer(deployer.text.replace("lake: consultations", f"lake: other\naws: {{stack: {STACK}}}", 1))
+    with pytest.raises(DeploymentError, match='of the lake "consultations", not of the lake "other"'):
+        other.deploy(tmp_path)
+    with pytest.raises(DeploymentError, match='of the lake "consultations"'):
+        other.destruction().everything()
+    assert deployer.stack.status == "CREATE_COMPLETE"

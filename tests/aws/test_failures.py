@@ -21,7 +21,7 @@ CASES = {
     "shop-raw already exists (Service: S3, Status Code: 409, HandlerErrorCode: AlreadyExists): BucketAlreadyExists": (
         "choose another one as aws.buckets.raw in lake.yaml"
     ),
-    "BucketAlreadyOwnedByYou: Your previous request to create the named bucket succeeded": "stands in no stack",
+    "BucketAlreadyOwnedByYou: Your previous request to create the named bucket succeeded": "get-bucket-tagging",
     "User: arn:aws:iam::1:user/x is not authorized to perform: kms:CreateKey on resource: *": "kms:CreateKey",
     "User x is not authorized to perform: iam:CreateRole with an explicit deny in a service control policy": (
         "an administrator's policy forbids it"

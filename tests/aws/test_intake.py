@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ import pytest
 
 from penstock import aws, faults
 from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
-from penstock.arrivals.holding import Holding
+from penstock.arrivals.failing import Failing
+from penstock.arrivals.holding import LOOK_SECONDS, Holding
 from penstock.arrivals.messages import landed, read_messages
+from penstock.arrivals.queue_worker import QueueWorker
 from penstock.clock import HeldClock
 from penstock.deployment import handlers
 from penstock.deployment.functions import Runtime, opened
@@ -234,6 +237,16 @@ def test_messages_of_dead_letters_can_be_taken_out(scene: Scene) -> None:
     assert sorted(letter["arrival"] for letter in scene.lake.dead_letters()) == sorted(arrivals[5:])
 
 
+def test_looking_through_dead_letters_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of so many dead letters that the first come back before the last was looked at, none is looked at for ever."""
+    for at in range(3):
+        scene.lake.land(f"t/{at}.csv", b"")
+    scene.drain()
+    monkeypatch.setattr("penstock.arrivals.aws.LOOKING_SECONDS", 0)
+    assert DeadLetterQueue(scene.lake.deployed.dead_letter_queue).forget([-1]) == 0
+    assert len(scene.lake.dead_letters()) == 3
+
+
 def test_messages_of_an_invocation_that_fails_come_back(tmp_path: Path) -> None:
     """While the function fails as a whole, everything comes back; SQS itself moves it after as many receives as set."""
     scene = Scene(tmp_path / "lake", receives=4)
@@ -278,6 +291,112 @@ def test_when_time_is_short_the_rest_goes_back(tmp_path: Path) -> None:
     scene.close()
 
 
+def test_a_disk_is_free_of_what_a_process_left_that_was_ended(scene: Scene) -> None:
+    """The next process on the disk of one that ran out of time or memory has the room that its unfinished files took.
+
+    Copies stay.
+    """
+    scene.lake.land("t/a.csv", b"id\n1\n")
+    scene.drain()
+    work = scene.lake.work / "function"
+    there = {path for path in work.rglob("*") if path.is_file()}
+    left = [work / "spill/7-0123abcd/x.tmp", work / f"scratch/{'0' * 32}/file", work / "processed/t/.x.parquet.tmp"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(1000))
+    scene.runtime.close()
+    scene.runtime = scene.lake.runtime(scene.clock)
+    assert not [path for path in left if path.exists()]
+    assert {path for path in there if path.suffix == ".parquet"} == set(work.rglob("*.parquet")) != set()
+
+
+def test_copies_do_not_fill_the_disk_while_an_invocation_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each commit, not only between invocations, copies go beyond what may be kept."""
+    monkeypatch.setattr("penstock.deployment.functions.KEPT_BYTES", 3_000)
+    scene = Scene(tmp_path / "lake")
+    for at in range(4):
+        scene.lake.land(f"t/{at}.csv", f"id\n{at}\n".encode())
+    scene.drain()
+    copies = [file for file in (scene.lake.work / "function/processed").rglob("*.*") if "seals.db" not in file.name]
+    assert sum(file.stat().st_size for file in copies if file.is_file()) <= 3_000
+    assert scene.rows("SELECT id FROM t ORDER BY id") == [(at,) for at in range(4)]
+    scene.close()
+
+
+def test_a_file_that_rests_for_long_comes_back_when_its_rest_is_over(tmp_path: Path) -> None:
+    """A rest of hours is one receive, not one every quarter of an hour: the queue would give up before the retries."""
+    scene = Scene(tmp_path / "lake", DECLARATION.replace("wait: 1m", "wait: 2h, max_wait: 2h"))
+    asked = list[float]()
+    prolong = IntakeQueue.prolong
+
+    def noted(queue: IntakeQueue, messages: Any, seconds: float) -> None:
+        asked.append(seconds)
+        prolong(queue, messages, seconds)
+
+    scene.lake.land("unlucky/a.csv", b"id\n1\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(IntakeQueue, "prolong", noted)
+        scene.pump.once()
+    assert asked[-1] == 7_200
+    scene.close()
+
+
+def test_the_store_may_fail_while_work_is_given_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be given back now, as AWS cannot be reached, ends no invocation: it is given back later."""
+    arrivals, left = scene.runtime.lake.state.arrivals, [RuntimeError("out of luck")]
+    give_back, trouble = arrivals.give_back, [AwsError("out of reach") for _ in range(3)]
+
+    def receive(*arguments: Any) -> Any:
+        if left:
+            raise left.pop()
+        return arguments[3]
+
+    def unreachable(*arguments: Any, **named: Any) -> Any:
+        if trouble:
+            raise trouble.pop()
+        return give_back(*arguments, **named)
+
+    monkeypatch.setattr(Failing, "receive", receive)
+    monkeypatch.setattr(arrivals, "give_back", unreachable)
+    scene.lake.land("t/a.csv", b"id\n1\n")
+    scene.drain()
+    assert (scene.pump.errors, left) == ([], [])
+    assert [event["reason"] for event in scene.lake.events("blocked")] == ["out of luck"]
+    assert scene.rows("SELECT id FROM t") == [(1,)]
+
+
+def test_files_that_never_end_leave_time_for_upkeep(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an invocation of upkeep, half belongs to files, however many wait."""
+    seen = list[float]()
+    monkeypatch.setattr(QueueWorker, "catch_up", lambda _self, _since, remaining: seen.append(remaining()))
+    scene.runtime.tend({}, Context(800_000))
+    assert seen == [400]
+
+
+def test_a_worker_that_is_kept_is_not_stopped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that runs out when the work is over, while its end is noted, leaves the next invocation a worker that works.
+
+    The notes take real time here, in which it is seen that the invocation's is short.
+    """
+    context, noting = Context(), QueueWorker._wait
+
+    def slow(*arguments: Any) -> Any:
+        context.milliseconds = 100
+        time.sleep(3 * LOOK_SECONDS)
+        return noting(*arguments)
+
+    scene.lake.land("t/a.csv", b"id\n1\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(QueueWorker, "_wait", slow)
+        scene.pump.once(context)
+    scene.lake.land("t/b.csv", b"id\n2\n")
+    scene.pump.once()
+    assert scene.waiting() == (0, 0)
+    assert scene.rows("SELECT id FROM t ORDER BY id") == [(1,), (2,)]
+
+
 def test_upkeep_finds_what_nobody_was_told_of(scene: Scene) -> None:
     """A file whose event was lost, and a dead letter whose message was not sent, are found by upkeep."""
     scene.lake.land("t/a.csv", b"id\n1\n")
@@ -292,6 +411,7 @@ def test_upkeep_finds_what_nobody_was_told_of(scene: Scene) -> None:
         "intake",
         "quarantine",
         "tables",
+        "notices",
         "events",
         "figures",
         "copies",

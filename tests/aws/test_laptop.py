@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.parsers import ResponseParserError
 
 import penstock
 from penstock import aws
+from penstock.errors import AwsCredentialsError, AwsError
+from tests.aws import cloud
 from tests.aws.lakes import CloudLake, deploy
 from tests.aws.pump import Pump
 from tests.cli.conftest import call
@@ -196,11 +199,12 @@ def test_a_role_asks_what_it_was_granted(deployed: CloudLake) -> None:
 
 def test_who_is_not_deployed_is_told_so(tmp_path: Path) -> None:
     """A lake without a stack says what to do; a command that is about this machine takes no --aws."""
+    cloud.start()
     (tmp_path / "lake.yaml").write_text("lake: nowhere\n")
     missing = call("-C", tmp_path, "tables", "--aws")
     assert missing.code == 1
     assert missing.err.splitlines() == [
-        "error: penstock-nowhere: the lake is not deployed",
+        f"error: penstock-nowhere: the lake is not deployed in {cloud.REGION}",
         "  bring it to AWS with: penstock deploy",
     ]
     wrong = call("-C", tmp_path, "--aws", "run")
@@ -209,3 +213,30 @@ def test_who_is_not_deployed_is_told_so(tmp_path: Path) -> None:
     lone = call("-C", tmp_path, "query", "SELECT 1", "--engine", "athena")
     assert lone.code == 2
     assert "it goes with --aws" in lone.err
+
+
+def test_next_steps_are_those_of_a_deployed_lake(tmp_path: Path) -> None:
+    """Where nothing has landed yet, it is said how a file lands there, and never to call what takes no --aws."""
+    lake = deploy(tmp_path / "empty", "lake: empty_one\ntables:\n  orders: {files: '*.csv'}\n")
+    put_stack(lake)
+    aws.client("logs").create_log_group(logGroupName=lake.deployed.log_group("intake"))
+    landing = f"aws s3 cp FILE s3://{lake.deployed.raw_bucket}/"
+    for asked in ("tables", "show orders", "why orders", "why orders.id", "runs", "snapshots list", "logs"):
+        told = call("-C", lake.folder, *asked.split(), "--aws")
+        assert landing in told.out + told.err, asked
+        assert "--aws run" not in told.out + told.err
+
+
+def test_settings_that_cannot_be_used_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that is not there, a region that is none, a page of a proxy: errors of whoever calls, not defects."""
+    cloud.start()
+    with pytest.raises(AwsCredentialsError, match="eu_west"):
+        aws.client("sts", "eu_west")
+    with monkeypatch.context() as patched:
+        patched.setenv("AWS_PROFILE", "nobody")
+        patched.setattr("boto3.DEFAULT_SESSION", None)  # as in a process that has asked nothing yet
+        patched.setattr(aws, "_clients", {})
+        with pytest.raises(AwsCredentialsError, match="nobody"):
+            aws.client("sts", cloud.REGION)
+    with pytest.raises(AwsError, match="what answered is not AWS, when it was asked to look"), aws.asking("look"):
+        raise ResponseParserError("Unable to parse response\n<html>")

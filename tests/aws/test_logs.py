@@ -119,7 +119,8 @@ def test_lines_that_are_no_events_are_left_out(logs: Logs) -> None:
     metrics = json.dumps({"_aws": {"Timestamp": 1, "CloudWatchMetrics": []}, "Lake": "l"})
     report = json.dumps({"time": "x", "type": "platform.report", "record": {"status": "success"}})
     lines = ["START RequestId: 1 Version: 7", "END RequestId: 1", "[WARNING] something", metrics, report, "[1, 2]", "7"]
-    logs.say(10, *lines)
+    trouble = "[WARNING] messages could not be prolonged\nTraceback (most recent call last):\nRuntimeError: it is late"
+    logs.say(10, *lines, trouble)
     logs.tell(5, 1)
     assert numbers(logs.journal("/aws/lambda/never-ran").tail(100)) == [1]
 

@@ -12,11 +12,12 @@ import pytest
 
 from penstock import aws
 from penstock.clock import HeldClock
-from penstock.declaration import Declaration, loads
+from penstock.declaration import Declaration, examine, loads
 from penstock.deployed import Deployed
+from penstock.deployment.synth import synthesise
 from penstock.naming import TableName
 from penstock.notices import Letter, Notifier, Target, notifier_of
-from penstock.notices.aws import LONGEST_SUBJECT, TopicDelivery
+from penstock.notices.aws import LONGEST_SUBJECT, TopicDelivery, topics_of
 from penstock.signals import Signals
 from penstock.state import SqliteState
 from tests.aws import cloud
@@ -58,7 +59,7 @@ def declaration() -> Declaration:
 class Topics:
     """The topics of the notices, and a queue that hears what is published."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, stack: str = STACK) -> None:
         """Make them."""
         self._sns, self._sqs = aws.client("sns"), aws.client("sqs")
         self._queue = self._sqs.create_queue(QueueName=f"ears-{uuid.uuid4().hex[:8]}")["QueueUrl"]
@@ -66,7 +67,7 @@ class Topics:
             "QueueArn"
         ]
         for name in names:
-            topic = self._sns.create_topic(Name=f"{STACK}-notice-{name}")["TopicArn"]
+            topic = self._sns.create_topic(Name=f"{stack}-notice-{name}")["TopicArn"]
             self._sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
     def heard(self) -> list[dict[str, Any]]:
@@ -130,6 +131,26 @@ def test_a_topic_that_is_not_there_is_tried_again(lake: Lake) -> None:
     lake.notifier.finish()
     assert len(topics.heard()) == 1
     assert lake.state.messages.counts() == {"sent": 1, "waiting": 0, "given_up": 0}
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("", []),
+        ("notices: []", []),
+        ("notices: [{name: a, when: [dead], to: 'file:'}, {when: [dead], to: 'file:'}]", ["a", "notice_2"]),
+        ("notices: [{name: a, when: [dead], to: 'file:'}]\naws: {here_only: [notices.a]}", []),
+    ],
+)
+def test_only_topics_that_the_stack_has(deployed: Deployed, said: str, names: list[str]) -> None:
+    """Nothing is published where no topic is: not for the notice that goes without saying, nor for one that stays."""
+    found = loads(f"lake: orders\n{said}\n")
+    assert [one.name for one in topics_of(found, deployed)] == names
+    topics = {f"{STACK}-notice-{name}" for name in names}
+    body = synthesise(examine(f"lake: orders\n{said}\n", environment={})).resources.values()
+    made = [one["Properties"]["TopicName"] for one in body if one["Type"] == "AWS::SNS::Topic"]
+    assert {str(name["Fn::Sub"]).replace("${AWS::StackName}", STACK) for name in made} - topics == {f"{STACK}-alarms"}
+    assert len(made) == len(topics) + 1
 
 
 def test_subject_and_text_are_as_aws_takes_them(deployed: Deployed) -> None:

@@ -12,11 +12,14 @@ from penstock.arrivals import Previewer
 from penstock.cli.planned import lines, summary
 from penstock.declaration import examine
 from penstock.deployment.changes import changes, confirmed
+from penstock.deployment.cost import Volumes, monthly, prices_of
 from penstock.deployment.plan import Plan, Standing, compared, settled
 from penstock.deployment.reduced import keeping_data
 from penstock.deployment.resolving import references, resolved
 from penstock.deployment.schemas import table_changes
 from penstock.deployment.statements import difference
+from penstock.deployment.survey import new_plan
+from penstock.deployment.synth import synthesise
 from penstock.lake import Lake
 from tests.aws.synthesised import LAKES, template_of
 from tests.told import say
@@ -223,3 +226,20 @@ def _plain(text: str) -> str:
     import click
 
     return click.unstyle(text)
+
+
+def test_a_plan_counts_what_its_region_has_no_price_of() -> None:
+    """Its cost is that of `penstock cost`, at the declared volumes; what has no price is not passed over."""
+    text = "lake: shop\naws: {region: eu-west-3, cost: {files: 9}}\ntables:\n  orders: {files: '*.csv'}\n"
+    examined = examine(text)
+    assert examined.declaration is not None
+    bill = monthly(examined.declaration, Volumes(files=9), prices_of("eu-west-3"))
+    plan = new_plan(synthesise(examined), examined.declaration, {})
+    assert plan.money is not None
+    assert plan.money.then == pytest.approx(bill.total)
+    assert plan.money.missing == pytest.approx(bill.missing)
+    assert bill.missing > 1
+    assert f"  about {bill.total + bill.missing:,.2f} with what has no known price in eu-west-3: see penstock cost" in [
+        *lines(plan)
+    ]
+    assert plan.facts()["cost"]["missing"] == round(bill.missing, 2)

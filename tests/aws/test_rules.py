@@ -166,6 +166,7 @@ BROKEN: list[tuple[str, str, Break]] = [
     ("functions", "is not traced", _without("IntakeFunction", "TracingConfig")),
     ("functions", "from a snapshot", _without("IntakeFunction", "SnapStart")),
     ("functions", "from a snapshot", _with("IntakeFunction", {"Size": 1024}, "EphemeralStorage")),
+    ("functions", "from a snapshot", _with("UpkeepFunction", {"ApplyOn": "PublishedVersions"}, "SnapStart")),
     ("functions", "logs elsewhere", _without("UpkeepFunction", "LoggingConfig")),
     ("functions", "is not published", _with("UpkeepAlias", "$LATEST", "FunctionVersion")),
     ("functions", "share a role", _with("UpkeepFunction", {"Fn::GetAtt": ["IntakeRole", "Arn"]}, "Role")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,6 +24,7 @@ from penstock.deployment.synth import synthesise
 from penstock.errors import DeclarationError
 from tests import told
 from tests.aws.synthesised import EVERYTHING, LAKES, golden, template_of, text_of
+from tests.cli.conftest import call
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -118,6 +120,61 @@ def test_version_changes_with_whatever_a_function_is_made_of() -> None:
     assert described[0][1]["CodeFile"] == {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "CodeKey"}]}]}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("PROJET-5", "PROJET-6"),
+        ("reserved: 20", "reserved: 30"),
+        ("upkeep: {memory: 1024", "upkeep: {memory: 2048"),
+        ("concurrency: 10", "concurrency: 20"),
+    ],
+)
+def test_version_stays_where_a_function_does(before: str, after: str) -> None:
+    """Lambda publishes nothing where nothing has changed, and a version that cannot be published fails a deployment.
+
+    Tags and reserved invocations are no part of a version, and neither is what another function is made of.
+    """
+    assert before in EVERYTHING
+    one, other = (
+        synthesise(examine(text, environment={})).resources["IntakeVersion"]
+        for text in (EVERYTHING, EVERYTHING.replace(before, after))
+    )
+    assert one == other
+    assert "UpkeepMemory" not in json.dumps(one)
+
+
+def test_roles_ask_in_workgroups_that_are_there() -> None:
+    """Each role may ask in one workgroup, which the template makes, and which `penstock query --role` asks in."""
+    resources = template_of("everything").resources
+    names = {
+        resource["Properties"]["Name"]["Fn::Sub"]
+        for resource in resources.values()
+        if resource["Type"] == "AWS::Athena::WorkGroup"
+    }
+    assert names == {"${AWS::StackName}"} | {
+        f"${{AWS::StackName}}-role-{role}" for role in ("admin", "finance", "nobody")
+    }
+    asked = set(re.findall(r"workgroup/(\$\{AWS::StackName\}[\w-]*)", json.dumps(resources)))
+    assert asked
+    assert asked <= names
+
+
+def test_a_stack_whose_names_are_too_long_is_refused() -> None:
+    """Functions and roles have 64 letters at most: with buckets that have names of their own, that is what counts."""
+    buckets = "buckets: {raw: a-raw, processed: a-processed, enriched: a-enriched}"
+    text = f"lake: x\naws: {{stack: {'s' * 55}, {buckets}}}\ntables: {{t: {{files: '*.csv'}}}}\n"
+    resources = synthesise(examine(text, environment={})).resources
+    assert resources["ScheduleRole"]["Properties"]["RoleName"] == {"Fn::Sub": "${AWS::StackName}-schedule"}
+    assert "55 letters at most" in refused(text.replace("s" * 55, "s" * 56))
+
+
+def test_a_snapshot_is_of_intake_and_can_be_left_out() -> None:
+    """Files begin from a snapshot unless that is declined or cannot be; upkeep never does, for which nobody waits."""
+    for said, functions in {"{}": {"IntakeFunction"}, "{snapshot: false}": set(), "{storage: 1024}": set()}.items():
+        made = synthesise(examine(f"lake: x\naws: {{function: {said}}}\n", environment={})).resources
+        assert {name for name, one in made.items() if "SnapStart" in one.get("Properties", {})} == functions
+
+
 def test_notes_say_what_has_no_meaning() -> None:
     """Alarms without a meaning on AWS, and what stays on this machine, are said beside the template."""
     no_disk = "buckets have no end, and a function's disk is as large as aws.function.storage says"
@@ -132,9 +189,39 @@ def test_notes_say_what_has_no_meaning() -> None:
 # --- Refusals ---------------------------------------------------------------------------------
 
 
-def test_shipped_orders_are_refused_as_they_are() -> None:
+@pytest.mark.parametrize("lake", [*LAKES, "blank"])
+def test_shipped_lakes_can_be_deployed(lake: str, tmp_path: Path) -> None:
+    """What `penstock init` makes, `penstock synth` takes: the template stands in the file, the notes beside it."""
+    folder = tmp_path / lake
+    assert call("init", lake, folder).code == 0
+    done = call("-C", folder, "synth", "--format", "json", "--out", tmp_path / "template.json")
+    assert done.code == 0, done.err
+    made = json.loads((tmp_path / "template.json").read_text(encoding="utf-8"))
+    assert set(made["Outputs"]) == {output_name(name) for name in Deployed.__annotations__}
+    assert [line for line in done.err.splitlines() if line] == [f"note: {note}" for note in _notes_of(made)]
+
+
+def _notes_of(template: dict[str, Any]) -> list[str]:
+    return list(template["Metadata"]["Penstock"]["Notes"])
+
+
+def test_receivers_of_this_machine_become_a_note() -> None:
+    """A folder, or a role without contacts, gets a topic without subscribers, and a note; it is not refused."""
+    found = template_of("immobilier")
+    there = "on AWS, it gets nothing until somebody subscribes to the topic penstock-immobilier-notice"
+    assert found.notes[:3] == (
+        "nobody is told of anything: declare notices to e-mail addresses, or aws.owner for alarms",
+        f"notices.uploads tells the role finance, which has no contacts: {there}-uploads",
+        f'notices.failures tells "file:", which is a folder on this machine: {there}-failures',
+    )
+    types = [one["Type"] for one in found.resources.values()]
+    assert types.count("AWS::SNS::Topic") == 3
+    assert types.count("AWS::SNS::Subscription") == 1  # the owner's, if there is one
+
+
+def test_a_workflow_is_refused() -> None:
     """A workflow cannot be deployed: its place, the reason, and how to leave it here."""
-    text = text_of("orders").partition("\naws:")[0]
+    text = text_of("orders").partition("\naws:")[0] + "\n"
     line = text.splitlines().index("  nightly:") + 1
     assert refused(text) == (
         f"lake.yaml:{line}:3 workflows.nightly: workflows are not deployed yet; if it is to stay on this machine, "
@@ -143,7 +230,7 @@ def test_shipped_orders_are_refused_as_they_are() -> None:
 
 
 def test_every_refusal_at_once() -> None:
-    """Receivers that are no mail address, roles without contacts, programs, tags and names: all named with places."""
+    """Receivers that AWS cannot reach, programs, tags and names: all named with places."""
     said = refused(
         """lake: a_lake_with_a_long_name_that_nobody_wants
 allow_exec: true
@@ -161,6 +248,20 @@ tables: {t: {files: "*.csv"}}
     assert said.splitlines() == (HERE / "refusals.txt").read_text(encoding="utf-8").splitlines()
 
 
+def test_what_comes_from_the_environment_is_refused() -> None:
+    """Functions read lake.yaml anew, where the variable is not set: no file could be worked on, whoever stays here."""
+    text = (
+        "lake: x\nnotices: [{name: chat, when: [dead], to: 'slack://${TOKEN}/c'}]\n"
+        "aws: {here_only: [notices.chat]}\ntables: {t: {files: '$${TOKEN}*.csv'}}\n"
+    )
+    with pytest.raises(DeclarationError) as found:
+        synthesise(examine(text, environment={"TOKEN": "hidden"}))
+    (problem,) = found.value.problems
+    assert (problem.line, problem.path) == (2, "notices[0].to")
+    assert "no environment variable TOKEN" in problem.text
+    assert "hidden" not in str(found.value)
+
+
 def test_here_only_must_name_something() -> None:
     """What is to stay here must be there: a misspelt name is not taken for leave to drop something."""
     said = refused(
@@ -176,6 +277,7 @@ def test_here_only_must_name_something() -> None:
         ("{regoin: eu-west-3}", "did you mean"),
         ("{function: {timeout: 16m}}", '"16m" is longer than a function may run: 15m'),
         ("{function: {memory: 128}}", "at least 512"),
+        ("{function: {storage: 1024, snapshot: true}}", "for functions with at most 512 MB of storage"),
         ("{intake: {window: 6m}}", "5m at most"),
         ("{intake: {batch: 11, window: 0s}}", "needs a window of 1s or more"),
         ("{log_keep: 8d}", "what CloudWatch Logs can keep"),
@@ -241,7 +343,7 @@ def test_cfn_lint(lake: str) -> None:
     from cfnlint.api import lint
     from cfnlint.config import ManualArgs
 
-    found, region = template_of(lake), str(template_of(lake).region)
+    found, region = template_of(lake), template_of(lake).region or "eu-west-3"
     matches = lint(found.yaml, regions=[region], config=ManualArgs(include_checks=["I"], regions=[region]))
     assert [f"{match.rule.id} {match.path} {match.message}" for match in matches] == []
     told.count("synthesis", f"cfn-lint {region}", len(found.resources), unit="resources linted")

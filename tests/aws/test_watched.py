@@ -51,6 +51,7 @@ def test_switched_off() -> None:
         ("{error_rate: {above: 0.1, within: 30m}}", ["mine"], 0.1, 1800, 1),
         ("{breaches: {at_least: 7, within: 1d}, tables: [returns]}", ["mine-main.returns"], 7, 86_400, 1),
         ("{freshness: {older_than: 2h}}", ["mine-sales.orders", "mine-main.returns"], 7200, 1800, 1),
+        ("{freshness: {older_than: 2h}, for: 1h}", ["mine-sales.orders", "mine-main.returns"], 7200, 1800, 2),
         ("{undelivered: {at_least: 2}}", ["mine-AlarmTopic"], 2, 86_400, 1),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -129,12 +130,25 @@ def test_every_price_has_its_unit_date_and_page() -> None:
         prices = prices_of(region)
         assert set(prices.known) <= set(items())
         assert all(0 < price.usd < 10 for price in prices.known.values())
-        days = [date.fromisoformat(price.as_of) for price in prices.known.values()]
-        assert date(2025, 6, 1) < min(days) <= max(days) < date(2027, 1, 1)
-        assert prices.oldest == min(days).isoformat()
+        days = [price.as_of for price in prices.known.values()]
+        assert all(date(2025, 6, 1) < date.fromisoformat(day) < date(2027, 1, 1) for day in days if day is not None)
+        assert prices.oldest is None or prices.oldest == min(filter(None, days))
     assert set(prices_of(ELSEWHERE).known) == set(items())
     assert all(item.page.startswith("https://aws.amazon.com/") and item.unit for item in items().values())
     assert {"eu-west-3", "eu-west-1", "us-east-1"} <= set(regions())
+
+
+def test_a_price_list_whose_day_is_not_known_is_called_so(tmp_path: Path) -> None:
+    """One price without a day is enough: then no day is said of all of them, and the bill says that none is known."""
+    prices = prices_of(ELSEWHERE)
+    dated = {name: replace(price, as_of="2026-01-02") for name, price in prices.known.items()}
+    assert replace(prices, known=dated).oldest == "2026-01-02"
+    one = {**dated, "alarm": replace(dated["alarm"], as_of=None)}
+    assert replace(prices, known=one).oldest is None
+    known = prices.oldest
+    told = "prices are list prices, date not known" if known is None else f"prices are of {known} or later"
+    (tmp_path / "lake.yaml").write_text(LAKES["small"], encoding="utf-8")
+    assert told in invoked(["-C", str(tmp_path), "cost", "--region", ELSEWHERE])
 
 
 def test_what_has_no_price_is_told_apart() -> None:
@@ -181,6 +195,21 @@ def test_the_command_prints_what_the_model_says(tmp_path_factory: pytest.TempPat
     assert all(assumption in shown for assumption in model.ASSUMPTIONS)
     assert all(part.what in shown for part in expected.parts)
     assert re.search(rf"total +{expected.total:,.2f}\n", shown)
+
+
+def test_a_narrow_terminal_still_shows_the_amounts(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 80 columns words are cut, and nothing else: every table has its dollars, and no line is broken by chance."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "lake.yaml").write_text(LAKES["small"])
+    for module in ("layout", "cost"):
+        monkeypatch.setattr(f"penstock.cli.{module}.terminal_width", lambda: 80)
+    shown = invoked(["-C", str(folder), "cost", "--region", "eu-west-3"])
+    assert "USD in us-east-1" in shown
+    assert "a wider terminal" not in shown
+    bill_itself = shown.partition("next:")[0]
+    assert max(map(len, bill_itself.splitlines())) <= 80
 
 
 def test_documented_fields_are_the_real_ones() -> None:

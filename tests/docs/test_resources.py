@@ -10,7 +10,7 @@ from penstock.deployment.synth import synthesise
 
 ROOT = Path(__file__).resolve().parents[2]
 LAKES = ("consultations", "immobilier", "orders")
-OWNER = "\naws: {owner: ops@example.org, here_only: [workflows.nightly, notices.failures]}\n"
+OWNER = "\naws:\n  owner: ops@example.org\n"
 NAMED = re.compile(r"^(Rule|Database|Notice|Workgroup|Role|OperatorRolePolicy|Alarm)")
 """Resources whose names go on with a name of the declaration."""
 
@@ -20,12 +20,9 @@ def made() -> set[str]:
     found: set[str] = set()
     for lake in LAKES:
         text = (ROOT / "src/penstock/templates" / lake / "lake.yaml").read_text(encoding="utf-8")
-        declared = OWNER
-        for part in ("workflows.nightly", "notices.failures"):
-            if f"{part.partition('.')[0]}:" not in text:
-                declared = declared.replace(f", {part}", "").replace(f"{part}, ", "").replace(part, "")
+        text = text.replace("\naws:\n", OWNER) if "\naws:\n" in text else text + OWNER
         text = text.replace("finance: {query", "finance: {contacts: ['mailto:f@example.org'], query")
-        found |= set(synthesise(examine(text + declared)).resources)
+        found |= set(synthesise(examine(text)).resources)
     return found
 
 

@@ -129,8 +129,9 @@ def _declared(
         return
     if alarm.recover_after is not None:
         yield Unwatched(f"{name}.recover_after", "CloudWatch ends an alarm with the first period in which all is well")
-    how: dict[str, Any] = {"lasting": math.ceil(seconds_of(alarm.for_) / max(within, MINUTE)) if alarm.for_ else 1}
-    if how["lasting"] * within > DAY:
+    period = _freshness_period(declaration) if alarm.kind == "freshness" else max(within, MINUTE)
+    how: dict[str, Any] = {"lasting": math.ceil(seconds_of(alarm.for_) / period) if alarm.for_ else 1}
+    if how["lasting"] * period > DAY:
         yield Unwatched(name, "CloudWatch looks back over one day at most, which `within` and `for` together are over")
         return
     match alarm.kind:
@@ -195,10 +196,15 @@ def _own(declaration: Declaration, name: str, alarm: Alarm, within: int, how: di
                 yield Watched(title, words, (("m", broken),), alarm.body.at_least, within, **facts)
             case "freshness":
                 age = _metric(declaration.lake, "Freshness", table, "Maximum")
-                period = int(seconds_of(declaration.aws.upkeep.every)) * TWICE
+                period = _freshness_period(declaration)
                 words = f"No rows were committed{of} for {alarm.body.older_than}"
                 limit = seconds_of(alarm.body.older_than)
-                yield Watched(title, words, (("m", age),), limit, min(period, DAY), missing="ignore", **facts)
+                yield Watched(title, words, (("m", age),), limit, period, missing="ignore", **facts)
+
+
+def _freshness_period(declaration: Declaration) -> int:
+    """How long ages are looked at together: upkeep, which tells them, comes by once within it at least."""
+    return min(int(seconds_of(declaration.aws.upkeep.every)) * TWICE, DAY)
 
 
 def _error_rate(

@@ -116,20 +116,26 @@ class DeadLetterQueue:
     def forget(self, arrivals: Collection[int]) -> int:
         """Take out the messages of arrivals that were replayed or given up; gives how many.
 
-        All messages are looked through; the others come back by themselves, at once.
+        All messages are looked through, until only such come that were there before; the others come back at once.
         """
         sqs, wanted, gone = client("sqs", self._region), set(arrivals), 0
-        others: list[str] = []
+        others = dict[str, str]()
         with asking("take dead letters out of their queue", self._url):
             while messages := self._received(sqs):
+                known = others.keys() & {message["MessageId"] for message in messages}
                 for message in messages:
                     if _number(message["Body"]) in wanted:
                         sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
                         gone += 1
                     else:
-                        others.append(message["ReceiptHandle"])
-            for receipt in others:
-                sqs.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=0)
+                        others[message["MessageId"]] = message["ReceiptHandle"]
+                if len(known) == len(messages):
+                    break  # there are so many that the first ones are back
+            for some in _parts(list(others.values())):
+                entries = [
+                    {"Id": str(at), "ReceiptHandle": receipt, "VisibilityTimeout": 0} for at, receipt in enumerate(some)
+                ]
+                sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
         return gone
 
     def _received(self, sqs: Any) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ def render(stack: Stack, declaration: Declaration, environment: dict[str, Any]) 
         aws.function.storage,
         aws.function.architecture,
         aws.function.reserved,
+        snapshot=aws.function.from_snapshot,
     )
     alias = function(stack, "intake", "Turns files that landed into rows of tables", sizes, environment)
     _mapping(stack, declaration, alias)

@@ -20,7 +20,7 @@ from penstock.arrivals.stage import Prepared, Workshop, stage
 from penstock.arrivals.through import Job
 from penstock.declaration import Table
 from penstock.engines.packs import Packer
-from penstock.errors import FileChangedError
+from penstock.errors import FileChangedError, PenstockError
 from penstock.naming import TableName
 from penstock.signals import Signals
 from penstock.state import Arrival, Lease, State
@@ -102,7 +102,7 @@ class Gatherer:
 
     def give_back(self) -> None:
         """Let what failed wait again; what cannot be told to the store now is told to it later."""
-        with suppress(sqlite3.Error, OSError):
+        with suppress(sqlite3.Error, OSError, PenstockError):
             while self._owed:
                 self._state.arrivals.give_back(
                     self._owed[-1], "the work on its table failed", REST_SECONDS, counted=False

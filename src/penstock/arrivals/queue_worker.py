@@ -42,7 +42,7 @@ LOOKERS = 8
 PATIENCE_SECONDS, POLL_SECONDS = 2.0, 0.2
 """How long it is waited for what rests or is in others' hands, before the message goes back for it."""
 SOONEST, LATEST = 1.0, 900.0
-"""After how many seconds messages come back."""
+"""After how many seconds messages come back, but for those whose files rest for longer: the queue counts each time."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Place:
         folder: The lake's folder.
         bucket: Where the files of the raw zone are.
         tables: The declared tables.
+        prune: Called between two pieces of work: lets go of copies, so that they do not fill the disk.
     """
 
     lake: str
@@ -64,6 +65,7 @@ class Place:
     state: State
     signals: Signals
     clock: Clock
+    prune: Callable[[], object] = lambda: None
 
 
 @dataclass
@@ -220,12 +222,14 @@ class QueueWorker:
                 dead += len(step.summary.dead)
                 if step.worked:
                     waited = 0.0
+                    self._place.prune()
                 elif self._is_in_vain(step.due, waited) or not any(self._undone(keys).values()):
                     break
                 else:
                     self._clock.sleep(POLL_SECONDS)
                     waited += POLL_SECONDS
         finally:
+            held.stops(lambda: None)  # from here on nothing stops a worker that is kept for the next invocation
             if held.short:
                 self._end(worker)
         if dead:
@@ -253,8 +257,8 @@ class QueueWorker:
         moments = [moment for found in self._undone(mine).values() for moment in found.values()]
         if not moments and looked.failed.isdisjoint(message.keys):
             return None
-        again = 2.0 ** min(message.received, 10)
-        return min(max(SOONEST, again, *(moment - self._clock.now() for moment in moments)), LATEST)
+        again = min(2.0 ** min(message.received, 10), LATEST)
+        return max(SOONEST, again, *(moment - self._clock.now() for moment in moments))
 
     def _put_away(self, message: Message, reason: str) -> float | None:
         """Keep a message that is of no use, for people to look at; it comes back while that cannot be."""

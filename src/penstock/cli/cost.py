@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.cli.layout import left, right, show
+from penstock.cli.layout import Column, left, right, show, terminal_width, wrapped
 from penstock.cli.output import dim, emit, next_steps, say
 from penstock.cli.session import Session, json_option
 from penstock.cli.words import counted, size
@@ -21,6 +21,8 @@ _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kKMGT]?B)$")
 _FACTORS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 CENT = 0.005
 SMALL = 100
+WHAT = Column("what", shortens=True)
+"""What gives way on a narrow terminal: a bill without its amounts is none."""
 
 
 class Bytes(click.ParamType[int]):
@@ -49,8 +51,8 @@ class Bytes(click.ParamType[int]):
 def command(session: Session, /, file_size: int | None, region: str | None, **given: int | None) -> None:
     """Say what the lake would cost on AWS in a month, part by part.
 
-    Reckoned from list prices that come with Penstock, each with its date; nobody is asked. Volumes that are not given
-    are those of aws.cost in lake.yaml.
+    Reckoned from list prices that come with Penstock; nobody is asked. Volumes that are not given are those of aws.cost
+    in lake.yaml.
     """
     from penstock.declaration import load
     from penstock.deployment.cost import Volumes, monthly, prices_of
@@ -91,26 +93,30 @@ def _of_the_tools() -> str:
     return found
 
 
-def _tell(bill: Bill, place: str, oldest: str) -> None:
+def _tell(bill: Bill, place: str, oldest: str | None) -> None:
     from penstock.deployment.cost import ASSUMPTIONS
 
     at = bill.volumes
-    say(
+    text = (
         f"A month in {place}: {counted(at.files, 'file')} of {size(at.size)}, kept for {counted(at.months, 'month')}; "
         f"{at.queries:,} queries that read {size(at.scanned)}; {counted(at.mails, 'mail')}"
     )
+    for line in _lines(text):
+        say(line)
     say()
     priced = sorted((part for part in bill.parts if part.usd is not None), key=lambda part: -(part.usd or 0))
     rows: list[list[str | None]] = [
         [part.service, part.what, _amount(part), _dollars(part.usd or 0)] for part in priced
     ]
-    columns = [*left("service", "what"), *right("quantity", "USD")]
+    columns = [*left("service"), WHAT, *right("quantity", "USD")]
     show(columns, [*rows, ["", "total", "", _dollars(bill.total)], ["", "of which idle", "", _dollars(bill.idle)]])
     _tell_unpriced(bill)
     say()
     for assumption in ASSUMPTIONS:
-        say(dim(f"- {assumption}"))
-    say(dim(f"- prices are of {oldest} or later; AWS's own word: https://calculator.aws"))
+        for line in _lines(f"- {assumption}"):
+            say(dim(line))
+    dated = f"prices are of {oldest} or later" if oldest else "prices are list prices, date not known"
+    say(dim(f"- {dated}; AWS's own word: https://calculator.aws"))
 
 
 def _tell_unpriced(bill: Bill) -> None:
@@ -123,9 +129,13 @@ def _tell_unpriced(bill: Bill) -> None:
         [part.service, part.what, _amount(part), _dollars(part.elsewhere)] for part in unpriced
     ]
     rows.append(["", "together", "", _dollars(bill.missing)])
-    show([*left("service", "what"), *right("quantity", "USD in us-east-1")], rows)
+    show([*left("service"), WHAT, *right("quantity", "USD in us-east-1")], rows)
     say()
     say(f"with these at the prices of us-east-1, it would be about {_dollars(bill.total + bill.missing)} USD in all")
+
+
+def _lines(text: str) -> list[str]:
+    return wrapped(text) if terminal_width() else [text]
 
 
 def _amount(part: Part) -> str:

@@ -359,4 +359,4 @@ def _say_who_takes_them(session: Session, up: str | None) -> None:
         say()
         say(f"{up} takes them now")
     else:
-        next_steps([f"{session.call} run"])
+        next_steps([session.work])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from penstock.cli.output import dim, say
+from penstock.naming import printable
 
 GAP = "  "
 NARROWEST = 12
+WIDTH, WIDEST = 80, 120
+"""How long lines of text are where there is no terminal, and on the widest one."""
 NULL = "NULL"
 
 
@@ -56,6 +60,19 @@ def show(columns: list[Column], rows: list[Cells]) -> None:
 def terminal_width() -> int | None:
     """Columns of the terminal that standard output is; None when it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """Lines that fit a terminal, or 80 columns; words that are too long, such as ARNs, stay whole."""
+    found = textwrap.wrap(
+        printable(text),
+        min(terminal_width() or WIDTH, WIDEST),
+        initial_indent=indent,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return found or [indent]
 
 
 def text_width(text: str) -> int:

@@ -73,7 +73,7 @@ def command(
 def _nothing(session: Session, *, chosen: bool) -> str:
     if chosen:
         return f"nothing of that kind has happened; {session.call} logs shows all"
-    return f"nothing has happened yet; {session.call} run makes it happen"
+    return f"nothing has happened yet; {session.fill if session.aws else session.work} makes it happen"
 
 
 def _wanted(table: str | None, run: str | None, *, failed: bool) -> Callable[[Event], bool]:

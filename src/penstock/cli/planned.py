@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.layout import terminal_width
+from penstock.cli.layout import wrapped
 from penstock.cli.output import bold, dim, say
 from penstock.cli.words import counted
 from penstock.naming import printable
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 MARKS = {"add": "+", "change": "~", "replace": "±", "remove": "-"}
 COLOURS = {"add": "green", "change": "yellow", "replace": "red", "remove": "red"}
-WIDTH = 80
 SHOWN = 20
 """How many statements are shown in full where nothing was deployed before and nobody asks for all."""
 NAME = 28
@@ -50,7 +48,7 @@ def lines(plan: Plan, *, permissions: bool = False) -> Iterator[str]:
     yield from _money(plan)
     for note in plan.notes:
         yield ""
-        yield from _wrapped(f"note: {note}")
+        yield from wrapped(f"note: {note}")
 
 
 def summary(plan: Plan) -> str:
@@ -94,7 +92,7 @@ def _resource(change: Change) -> Iterator[str]:
         yield line.rstrip()
         return
     yield line
-    yield from (dim(part) for part in _wrapped(reason, "      "))
+    yield from (dim(part) for part in wrapped(reason, "      "))
 
 
 def _kind(change: Change) -> str:
@@ -131,11 +129,11 @@ def _statement(mark: str, found: Allowed) -> Iterator[str]:
     verb = "may" if found.effect == "Allow" else "may not"
     who = f"{', '.join(found.who)} " if found.who else ""
     yield f"  {mark} {found.holder}: {printable(who)}{verb}"
-    yield from _wrapped(", ".join(found.actions), "      ")
+    yield from wrapped(", ".join(found.actions), "      ")
     if found.resources:
-        yield from _wrapped(f"on {', '.join(found.resources)}", "      ")
+        yield from wrapped(f"on {', '.join(found.resources)}", "      ")
     if found.conditions:
-        yield from (dim(line) for line in _wrapped(f"if {found.conditions}", "      "))
+        yield from (dim(line) for line in wrapped(f"if {found.conditions}", "      "))
 
 
 def _tables(changes: Sequence[TableChange]) -> Iterator[str]:
@@ -146,7 +144,7 @@ def _tables(changes: Sequence[TableChange]) -> Iterator[str]:
     for change in changes:
         mark = click.style(MARKS[change.action], fg=COLOURS[change.action])
         name = f"{change.table}.{change.column}" if change.column else change.table
-        first, *more = _wrapped(f"{name}: {change.text}", "    ")
+        first, *more = wrapped(f"{name}: {change.text}", "    ")
         yield f"  {mark} {first.strip()}"
         yield from more
 
@@ -162,18 +160,7 @@ def _money(plan: Plan) -> Iterator[str]:
         more = money.then - money.now
         change = ", as now" if abs(more) < 0.005 else f", {abs(more):,.2f} {'more' if more > 0 else 'less'} than now"  # noqa: PLR2004
     yield f"  about {money.then:,.2f} USD a month{change}; {money.idle:,.2f} when nothing happens"
+    if money.missing >= 0.005:  # noqa: PLR2004
+        whole = money.then + money.missing
+        yield f"  about {whole:,.2f} with what has no known price in {plan.region}: see penstock cost"
     yield dim("  at the volumes that penstock cost assumes; give yours there")
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    """Lines that fit a terminal; words that are too long, such as ARNs, stay whole."""
-    room = min(terminal_width() or WIDTH, 120)
-    found = textwrap.wrap(
-        printable(text),
-        room,
-        initial_indent=indent,
-        subsequent_indent=indent or "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return found or [indent]

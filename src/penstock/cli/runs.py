@@ -37,7 +37,7 @@ def command(session: Session, table: str | None, limit: int) -> None:
         return
     if not runs:
         say("no run yet")
-        next_steps([f"{session.call} run"])
+        next_steps([session.fill if session.aws else session.work])
         return
     eventful = any(run.state != "finished" for run in runs)
     first = left("started (UTC)", "table", *(["state"] if eventful else []))

@@ -25,17 +25,29 @@ class Session:
         folder: The lake's folder.
         json: Whether standard output is JSON; messages for people then go to standard error.
         aws: Whether the deployed lake is meant, and not the one on this machine.
+        bucket: Where files of the deployed lake land, once it is open.
     """
 
     folder: Path = field(default_factory=Path)
     json: bool = False
     aws: bool = False
+    bucket: str = ""
 
     @property
     def call(self) -> str:
         """How the command line is called for this lake from where one stands."""
         folder = "" if self.folder == Path() else f" -C {printable(shlex.quote(str(self.folder)))}"
         return f"penstock{folder}{' --aws' if self.aws else ''}"
+
+    @property
+    def fill(self) -> str:
+        """What a person does so that tables get rows."""
+        return f"aws s3 cp FILE s3://{self.bucket}/" if self.aws else f"put files into raw/, then: {self.call} run"
+
+    @property
+    def work(self) -> str:
+        """What has waiting files worked on; on AWS functions take them by themselves, and that can be watched."""
+        return f"{self.call} {'status' if self.aws else 'run'}"
 
     def first_query(self, table: object) -> str:
         """A command that shows the first rows of a table."""
@@ -54,7 +66,10 @@ class Session:
         if self.aws:
             from penstock.deployment.reach import reached
 
-            return reached(self.folder)
+            lake = reached(self.folder)
+            assert lake.site.deployed is not None  # noqa: S101 - for the type checker
+            self.bucket = lake.site.deployed.raw_bucket
+            return lake
         from penstock.lake import Lake
 
         return Lake(self.folder, text=text)

@@ -47,7 +47,7 @@ def command(session: Session, table: str, role: str | None, *, history: bool) ->
         return
     _say_head(facts, now)
     if not facts["exists"]:
-        next_steps([f"put files into raw/, then: {session.call} run"])
+        next_steps([session.fill])
     if facts["exists"]:
         _say_columns(facts)
         _say_checks(facts)

@@ -43,7 +43,7 @@ def list_command(session: Session, table: str | None) -> None:
         return
     if not found:
         say("no snapshot yet")
-        next_steps([f"{session.call} run"])
+        next_steps([session.fill if session.aws else session.work])
         return
     heads = [*left("table", "committed (UTC)"), *right("rows", "added", "removed", "files"), *left("snapshot", "tags")]
     show(heads, [_row(name, snapshot) for name, snapshot in found])

@@ -44,11 +44,7 @@ def command(session: Session, role: str | None) -> None:
     there = [facts for facts in found if facts["exists"]]
     say(f"{counted(len(found), 'table')}, {counted(sum(facts['rows'] for facts in there), 'row')}")
     asking = "" if role is None else f" --role {role}"
-    next_steps(
-        [f"{session.call} show {there[0]['table']}{asking}"]
-        if there
-        else [f"put files into raw/, then: {session.call} run"]
-    )
+    next_steps([f"{session.call} show {there[0]['table']}{asking}" if there else session.fill])
 
 
 def tables(lake: Lake, role: str | None = None) -> list[dict[str, Any]]:

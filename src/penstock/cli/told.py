@@ -142,6 +142,7 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "full": lambda event: f"no room, the file waits: {event.get('reason')}",
     "blocked": lambda event: f"its files wait: {event.get('reason')}",
     "attendant_failed": lambda event: f"{event.get('attendant')} failed, and is tried again: {event.get('reason')}",
+    "left_alone": lambda event: f"left alone: {event.get('tables')}; {event.get('reason')}",
     "part_failed": lambda event: f"{event.get('part')} ended, and the process with it: {event.get('reason')}",
     "unrecorded": lambda event: f"files could not be recorded: {event.get('reason')}",
     "polling": lambda event: f"looking every {event.get('seconds')} seconds: {event.get('reason')}",

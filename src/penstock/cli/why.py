@@ -29,7 +29,7 @@ def command(session: Session, name: str) -> None:
     with session.open() as lake:
         table, column = _named(lake, name)
         facts = facts_of(lake, table)
-        only = _column(facts, column) if column is not None else None
+        only = _column(session, facts, column) if column is not None else None
     if session.json:
         emit(only or facts)
     elif only is not None:
@@ -37,11 +37,8 @@ def command(session: Session, name: str) -> None:
         next_steps([f"{session.call} show {facts['table']} --history"])
     else:
         _say_table(facts)
-        next_steps(
-            [f"{session.call} why {facts['table']}.{facts['columns'][0]['column']}"]
-            if facts["columns"]
-            else [f"put files into raw/, then: {session.call} run"]
-        )
+        columns = facts["columns"]
+        next_steps([f"{session.call} why {facts['table']}.{columns[0]['column']}" if columns else session.fill])
 
 
 def _named(lake: Lake, text: str) -> tuple[TableName, str | None]:
@@ -63,7 +60,7 @@ def _named(lake: Lake, text: str) -> tuple[TableName, str | None]:
         return table_named(lake, ".".join(parts[:-1])), parts[-1]
 
 
-def _column(facts: Facts, name: str) -> Facts:
+def _column(session: Session, facts: Facts, name: str) -> Facts:
     """The column that a person means, by its name in the table or in the files.
 
     Raises:
@@ -78,7 +75,7 @@ def _column(facts: Facts, name: str) -> Facts:
                 found: Facts = column
                 return found
     names = [str(column["column"]) for column in facts["columns"]]
-    hint = f"columns: {', '.join(names)}" if names else "no file has filled the table yet; run `penstock run`"
+    hint = f"columns: {', '.join(names)}" if names else f"no file has filled the table yet: {session.fill}"
     raise ColumnNotFoundError(f'no column "{name}" in {facts["table"]}{did_you_mean(name, names)}', hint=hint)
 
 

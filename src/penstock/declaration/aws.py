@@ -108,12 +108,28 @@ class AwsFunction(Strict):
     timeout: FunctionTime = Field(default="5m", examples=["15m"])
     """How long one invocation may take; 15m at most."""
     storage: int = Field(default=512, ge=512, le=10_240, examples=[2048])
-    """Megabytes of disk for the files at hand. With more than 512, functions cannot begin from a snapshot (SnapStart)
-    and each cold start imports everything anew."""
+    """Megabytes of disk for the files at hand. With more than 512, the function cannot begin from a snapshot, and each
+    cold start imports everything anew."""
+    snapshot: bool = True
+    """Whether the function begins from a snapshot (SnapStart), so that the first file after a quiet time does not wait
+    some seconds for everything to be imported. AWS charges for the snapshot as long as it is there: about 7.90 USD a
+    month for 2048 MB of memory."""
     architecture: Literal["arm64", "x86_64"] = "arm64"
     """The processor; arm64 is cheaper."""
     reserved: int | None = Field(default=None, ge=2, le=1_000, examples=[10])
     """How many invocations are reserved of those that the account may have at once; none when left out."""
+
+    @model_validator(mode="after")
+    def _can_begin_so(self) -> AwsFunction:
+        if "snapshot" in self.model_fields_set and self.snapshot and self.storage > SNAPSHOT_STORAGE:
+            message = f"a snapshot is for functions with at most {SNAPSHOT_STORAGE} MB of storage; leave one of them"
+            raise ValueError(message)
+        return self
+
+    @property
+    def from_snapshot(self) -> bool:
+        """Whether it begins from a snapshot: it is to, and can."""
+        return self.snapshot and self.storage <= SNAPSHOT_STORAGE
 
 
 class AwsIntake(Strict):

@@ -42,6 +42,7 @@ class Document:
         keys: Path to the place (line, column, from 1) of the key that leads there.
         values: Path to the place of the value.
         problems: What is wrong in the document itself.
+        variables: Path of each value that takes something from the environment, and the variable's name.
     """
 
     file: str
@@ -49,6 +50,7 @@ class Document:
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    variables: list[tuple[Path, str]] = field(default_factory=list)
 
     def problem(self, path: Path, text: str, *, at_key: bool = False) -> Problem:
         """Describe a problem at `path`, or at the nearest known place above it."""
@@ -161,6 +163,7 @@ class _Builder:
             escaped, name = match.groups()
             if escaped:
                 return "${" + name + "}"
+            self._document.variables.append((path, name))
             if name not in self._environment:
                 self._report(
                     self._document.values[path],

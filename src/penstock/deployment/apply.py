@@ -20,7 +20,7 @@ from penstock.deployment.change_sets import ChangeSet, ChangeSets, creates
 from penstock.deployment.failures import Failure, advice, failure_of, stuck
 from penstock.deployment.follow import Ended, follow, last_event, operation
 from penstock.deployment.resolving import Resources, resolved
-from penstock.deployment.stacks import BUSY, STEADY, STUCK, UNBORN, Event, Stack, Stacks
+from penstock.deployment.stacks import ABSENT, BUSY, REVIEW, STEADY, STUCK, UNBORN, Event, Stack, Stacks
 from penstock.deployment.target import Target
 from penstock.errors import DeploymentError, StackStuckError
 
@@ -80,12 +80,33 @@ class Deployment:
 
         Raises:
             StackStuckError: It waits for somebody; says for what.
+            DeploymentError: It is not the lake's.
         """
         found = self.stacks.find(self.target.stack)
+        if found is not None:
+            self.assert_ours(found)
         stack = self.followed(found) if found is not None else None
         if stack is not None and (stack.standing == STUCK or _half_born(stack)):
             raise self.stuck(stack)
         return stack
+
+    def assert_ours(self, stack: Stack) -> None:
+        """Refuse a stack that only has the lake's stack's name: it is neither changed nor removed.
+
+        Raises:
+            DeploymentError: Its template was not made from a lake of this name.
+        """
+        if stack.standing in {ABSENT, REVIEW}:
+            return
+        template = self.stacks.template(stack.id)
+        lake = template.get("Metadata", {}).get("Penstock", {}).get("Lake")
+        if lake != self.target.lake and template.get("Resources"):
+            whose = f'of the lake "{lake}"' if lake else "none of Penstock's"
+            message = f'there is a stack of this name, which is {whose}, not of the lake "{self.target.lake}"'
+            hint = "give this lake's stack another name, as aws.stack in lake.yaml; are account and region right?"
+            raise DeploymentError(
+                message, where=f"{stack.name}, {self.target.account}, {self.target.region}", hint=hint
+            )
 
     def followed(self, stack: Stack) -> Stack | None:
         """What has become of a stack once nothing is done to it any more."""

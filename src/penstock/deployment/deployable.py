@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from penstock.declaration import PLAIN_MAIL, Declaration, Document, Examined, Notice, notice_name
 from penstock.errors import Problem
 from penstock.naming import TableName
+from penstock.notices.targets import OUTBOX
 from penstock.template import camel
 
 LONGEST_BUCKET = 63
 AFTER_STACK = len("-processed-123456789012-ap-southeast-1")
 """What comes after the stack's name in the longest name of a bucket."""
 LONGEST_ROLE = 64
+"""Of roles, functions, rules, schedules and their groups."""
+AFTER_SHORT = len("-schedule")
+"""What comes after the stack's name in the longest name of these, declared roles aside."""
 LONGEST_LAKE = 49
 MOST_TAGS = 49
 """What AWS takes, and one of ours beside."""
@@ -32,11 +36,19 @@ def refusals(examined: Examined) -> list[Problem]:
         return []
     document, declaration = examined.document, examined.declaration
     return [
+        *_variables(document),
         *_workflows(document, declaration),
         *_notices(document, declaration),
         *_tags(document, declaration),
         *_names(document, declaration),
     ]
+
+
+def _variables(document: Document) -> Iterator[Problem]:
+    """What functions would read anew and not find: they get `lake.yaml` as it is written, and no secrets."""
+    for path, name in document.variables:
+        text = f"functions on AWS have no environment variable {name}, and could not read this; write the value itself"
+        yield document.problem(path, text)
 
 
 def _workflows(document: Document, declaration: Declaration) -> Iterator[Problem]:
@@ -72,17 +84,18 @@ def _receivers(document: Document, declaration: Declaration, at: int, notice: No
     for index, receiver in enumerate(notice.receivers):
         place = ("notices", at, "to", index) if isinstance(notice.to, list) else ("notices", at, "to")
         if receiver not in declaration.access:
-            if not PLAIN_MAIL.match(receiver):
+            if not _goes(receiver):
                 yield document.problem(place, f"{_only_mail('this is something else')}; {_leave(part)}")
             continue
-        contacts = declaration.access[receiver].contacts
-        if not contacts:
-            found = f'the role "{receiver}" has no contacts'
-            yield document.problem(place, f"{_only_mail(found)}; give it some in access.{receiver}; {_leave(part)}")
-        for which, contact in enumerate(contacts):
-            if not PLAIN_MAIL.match(contact):
+        for which, contact in enumerate(declaration.access[receiver].contacts):
+            if not _goes(contact):
                 where = ("access", receiver, "contacts", which)
                 yield document.problem(where, f"{_only_mail('this is something else')}; {_leave(part)}")
+
+
+def _goes(receiver: str) -> bool:
+    """Whether a receiver has a meaning on AWS; what goes into a folder here is the messages of a topic there."""
+    return bool(PLAIN_MAIL.match(receiver)) or receiver.startswith(OUTBOX)
 
 
 def _only_mail(found: str) -> str:
@@ -122,6 +135,12 @@ def _names(document: Document, declaration: Declaration) -> Iterator[Problem]:
         text = (
             f'the stack "{stack}" is too long for names of buckets made from it: {room} letters at most; '
             "give a shorter aws.stack, or names in aws.buckets"
+        )
+        yield document.problem(place, text)
+    elif len(stack) > LONGEST_ROLE - AFTER_SHORT:
+        text = (
+            f'the stack "{stack}" is too long for names of roles and functions made from it: '
+            f"{LONGEST_ROLE - AFTER_SHORT} letters at most; give a shorter aws.stack"
         )
         yield document.problem(place, text)
     if len(declaration.lake) > LONGEST_LAKE:

@@ -73,7 +73,12 @@ class Destruction:
         self._emptier = Emptier(self.target.region, self.target.account, listener.emptied)
 
     def there(self) -> list[Left]:
-        """What is there of the lake, by looking."""
+        """What is there of the lake, by looking.
+
+        Raises:
+            DeploymentError: The stack of that name is not the lake's.
+        """
+        self._assert_ours()
         return self._remains.left(self._remains.candidates())
 
     def dead_letters(self) -> int:
@@ -96,6 +101,7 @@ class Destruction:
         Raises:
             DeploymentError: Something could not be removed; what was removed stays so.
         """
+        self._assert_ours()
         things = self._remains.candidates()
         self._remove_stack()
         for kind in ORDER:
@@ -151,6 +157,10 @@ class Destruction:
             ended = self._deployment.remove(stack)
         if not deleted(ended.stack):
             raise self._failed(ended)
+
+    def _assert_ours(self) -> None:
+        if (found := self._deployment.stacks.find(self.target.stack)) is not None:
+            self._deployment.assert_ours(found)
 
     def _settled(self) -> Stack | None:
         """The stack once nothing is done to it; one that is stuck can still be deleted."""

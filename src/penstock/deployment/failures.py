@@ -72,11 +72,12 @@ def _bucket(failure: Failure, _stack: str) -> str:
 
 
 def _own_bucket(failure: Failure, stack: str) -> str:
+    zone = next((zone for zone in ("raw", "processed", "enriched") if failure.name.lower().startswith(zone)), "raw")
     return (
-        "it is yours, but stands in no stack: an earlier deployment left it.\n"
-        "Bring what is in it elsewhere, then remove it:\n"
-        f"aws s3 rb --force s3://{failure.physical or 'BUCKET'}, then: penstock deploy\n"
-        f"what is left of the stack {stack} is told by: penstock destroy"
+        f"it is yours, but not of the stack {stack}: another stack has it, or an earlier deployment left it.\n"
+        f"Whose it is, its tags say: aws s3api get-bucket-tagging --bucket {failure.physical or 'BUCKET'}\n"
+        f"If another has it, choose another name as aws.buckets.{zone} in lake.yaml; if it was left,\n"
+        "bring what is in it elsewhere and remove it. Then: penstock deploy"
     )
 
 

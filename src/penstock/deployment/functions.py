@@ -7,8 +7,9 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -16,9 +17,11 @@ from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
 from penstock.arrivals.queue_worker import Place, QueueWorker
 from penstock.aws import client
 from penstock.clock import Clock, SystemClock
+from penstock.declaration import seconds_of
 from penstock.deployed import Deployed
 from penstock.lake import Lake
 from penstock.naming import TableName
+from penstock.notices.targets import deployed_notices
 from penstock.opened import Opened
 from penstock.runs.metrics import Metrics
 from penstock.runs.stream import StreamJournal
@@ -32,12 +35,24 @@ FOLDER, WORK = "PENSTOCK_FOLDER", "PENSTOCK_WORK"
 DEFAULT_WORK = "/tmp/penstock"  # noqa: S108 - the one place where a function may write, which nobody shares
 KEPT_SHARE = 5
 """The share of the disk that copies of one bucket may have between invocations: one in so many."""
+LEFT = ("scratch", "spill")
+"""Folders of what lives no longer than a piece of work."""
 LATELY_SECONDS = 86_400.0
 """How far upkeep looks back for files that nobody told of."""
 LAST_SECONDS = 30.0
 """Upkeep begins nothing new when no more time is left."""
+TELLING_SECONDS, LEFT_SECONDS = 20.0, 10.0
+"""How long messages to people may take, and what an invocation has to have left after them."""
+TURNS, TURN_SECONDS = 10, 0.2
+"""How often, and how far apart, it is tried to be the one who tells people; else who is at it, or comes next, does."""
 IN_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
-SERVICES = ("s3", "sqs", "dynamodb", "glue")
+SERVICES = ("s3", "sqs", "dynamodb", "glue", "sns")
+PRELOADED = (
+    *("duckdb", "pyarrow.parquet", "pyiceberg.catalog.glue", "pyiceberg.avro.decoder_fast"),
+    *("encodings.idna", "encodings.utf_8_sig", "rich.console", "rich.table"),
+    *("penstock.engines.memory", "penstock.tables.mirror_io", "penstock.upkeep.leftovers"),
+)
+"""What is imported only where it is needed, and is needed by the first file or by upkeep."""
 Event = Mapping[str, Any]
 
 
@@ -56,11 +71,17 @@ class Runtime:
         self._deployed, self._stream = Deployed.from_environment(variables), stream
         self._work = Path(variables.get(WORK) or DEFAULT_WORK)
         self._work.mkdir(parents=True, exist_ok=True)
+        _clear_left(self._work)
         folder = Path(variables.get(FOLDER) or Path(variables.get("LAMBDA_TASK_ROOT", ".")) / "lake")
         self.lake = Lake(folder, clock, site=self._stand)
         self.lake.signals.listen("unclaimed", self.lake.journal.write)
         self._metrics = Metrics(self._deployed.lake, stream, self.lake.clock, self.lake.signals)
         self._queue_worker = self._made()
+        self._rhythm = seconds_of(self.lake.declaration.aws.upkeep.every)
+        self._notices = bool(deployed_notices(self.lake.declaration))
+        if self._notices:
+            self.lake.notifier().begin()
+        self._alone: frozenset[TableName] = frozenset()
         self._next: TableName | None = None
 
     def _stand(self, lake: Opened) -> AwsSite:
@@ -79,6 +100,7 @@ class Runtime:
             state=lake.state,
             signals=lake.signals,
             clock=lake.clock,
+            prune=self._site.prune,
         )
         queue = IntakeQueue(deployed.intake_queue, deployed.region)
         return QueueWorker(place, queue, DeadLetterQueue(deployed.dead_letter_queue, deployed.region), lake.worker)
@@ -87,9 +109,35 @@ class Runtime:
         """Work on an event of the intake queue."""
         try:
             self._site.tidy()
-            return self._queue_worker.take(event, _remaining(context))
+            answer = self._queue_worker.take(event, _remaining(context))
+            self._tell_in_passing(_remaining(context))
         finally:
             self._metrics.flush()
+        return answer
+
+    def _tell_in_passing(self, remaining: Callable[[], float]) -> None:
+        """Tell people what happened, as far as that goes: files are in, whatever becomes of messages.
+
+        What is not told, upkeep tells: it stands in the state store.
+        """
+        try:
+            self._tell(remaining)
+        except Exception as error:  # noqa: BLE001 - it is said, and upkeep tries again
+            self.lake.signals.announce("attendant_failed", attendant="notices", reason=str(error))
+
+    def _tell(self, remaining: Callable[[], float]) -> None:
+        """Tell people what happened, in this process or in the one that is at it."""
+        notifier = self.lake.notifier()
+        for _ in range(TURNS if self._notices else 0):
+            seconds = min(TELLING_SECONDS, remaining() - LEFT_SECONDS)
+            if seconds <= 0 or not notifier.waits(self._rhythm):
+                return
+            try:
+                if notifier.finish(seconds, self._rhythm):
+                    return
+            finally:
+                notifier.step_down()
+            self.lake.clock.sleep(TURN_SECONDS)
 
     def tend(self, event: Event, context: Context) -> dict[str, Any]:
         """Look after the lake, part by part: one that fails holds up no other.
@@ -120,22 +168,28 @@ class Runtime:
     def _parts(self, event: Event, remaining: Callable[[], float]) -> dict[str, Callable[[], object]]:
         lake, now = self.lake, self.lake.clock.now()
         since = 0.0 if event.get("whole") else now - LATELY_SECONDS
+        rest = remaining() / 2  # files that never end must not keep upkeep from all else
         return {
-            "intake": lambda: self._queue_worker.catch_up(since, remaining),
+            "intake": lambda: self._queue_worker.catch_up(since, lambda: remaining() - rest),
             "quarantine": lambda: lake.purge(lake.declared),
             "tables": lambda: self._maintain(remaining),
+            "notices": lambda: self._tell(remaining),
             "events": lambda: forget_old(lake.state.events, now),
             "figures": self._note_freshness,
             "copies": self._site.tidy,
         }
 
     def _maintain(self, remaining: Callable[[], float]) -> None:
-        """Look after the tables, as far as the time goes; those that it does not reach are first the next time.
+        """Look after the declared tables, as far as the time goes; those not reached are first the next time.
+
+        A function may touch no other table of the lake's databases.
 
         Raises:
             PenstockError: What failed first.
         """
-        tables = self.lake.catalog.tables()
+        there = self.lake.catalog.tables()
+        tables = [table for table in there if table in self.lake.declared]
+        self._say_left_alone(frozenset(there) - frozenset(tables))
         turn = tables.index(self._next) if self._next in tables else 0
         failed: list[Maintained] = []
         for table in [*tables[turn:], *tables[:turn]]:
@@ -144,11 +198,19 @@ class Runtime:
                 self.lake.signals.announce("paused", reason=f"no time is left for {table}; it is done the next time")
                 break
             failed += self.lake.maintain([str(table)]).failed
+            self._site.prune()
         else:
             self._next = None
         for one in failed:
             if one.error is not None:
                 raise one.error
+
+    def _say_left_alone(self, tables: frozenset[TableName]) -> None:
+        """Say once in a process which tables are left alone."""
+        if tables - self._alone:
+            names, why = ", ".join(map(str, sorted(tables))), "lake.yaml does not declare them"
+            self.lake.signals.announce("left_alone", tables=names, reason=why)
+        self._alone = tables
 
     def _note_freshness(self) -> None:
         for table in self.lake.declared:
@@ -164,12 +226,21 @@ def _remaining(context: Context) -> Callable[[], float]:
     return lambda: context.get_remaining_time_in_millis() / 1000
 
 
+def _clear_left(work: Path) -> None:
+    """Remove what a process left unfinished that AWS ended: its disk is kept for the next one, and nobody else's."""
+    for name in LEFT:
+        shutil.rmtree(work / name, ignore_errors=True)
+    for part in work.rglob(".*.tmp"):
+        part.unlink(missing_ok=True)
+
+
 def preload(variables: Mapping[str, str]) -> None:
     """Load, in a function that begins, what every invocation needs: it is kept in what processes are copied from."""
     if IN_LAMBDA in variables:
-        import duckdb  # noqa: F401 - what matters is that it is loaded
-
         load_library()
+        for name in PRELOADED:
+            with suppress(ImportError):  # whoever needs it says so, or does without
+                import_module(name)
         for service in SERVICES:
             client(service, Deployed.from_environment(variables).region)
 

@@ -24,11 +24,13 @@ class Money:
         now: What is deployed; None when nothing is, or it cannot be told.
         then: What is declared.
         idle: What of it is to be paid when nothing happens.
+        missing: What is in neither, because the region has no known price: what it costs where all prices are known.
     """
 
     now: float | None
     then: float
     idle: float
+    missing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -174,4 +176,5 @@ def _money(found: Money | None) -> dict[str, Any] | None:
         "monthly": round(found.then, 2),
         "now": None if found.now is None else round(found.now, 2),
         "idle": round(found.idle, 2),
+        "missing": round(found.missing, 2),
     }

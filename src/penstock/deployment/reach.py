@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
+from penstock.aws import client
 from penstock.clock import Clock
 from penstock.declaration import examine, read_text
 from penstock.deployed import Deployed
@@ -37,10 +38,14 @@ def whereabouts(folder: Path) -> Deployed:
     name, region = declaration.aws.stack_name(declaration.lake), declaration.aws.region
     stack = Stacks(region).find(name)
     if stack is None or not stack.outputs:
-        where = f"{name}, {region}" if region else name
-        message = "the lake is not deployed" if stack is None else f"the lake's stack is {stack.status}"
-        raise AwsError(message, where=where, hint="bring it to AWS with: penstock deploy")
-    return Deployed.from_outputs(stack.outputs)
+        where = region or client("cloudformation").meta.region_name
+        state = "the lake is not deployed" if stack is None else f"the lake's stack is {stack.status}"
+        raise AwsError(f"{state} in {where}", where=name, hint="bring it to AWS with: penstock deploy")
+    deployed = Deployed.from_outputs(stack.outputs)
+    if deployed.lake != declaration.lake:
+        message = f'the stack of this name is of the lake "{deployed.lake}", not of "{declaration.lake}"'
+        raise AwsError(message, where=name, hint="look at aws.stack in lake.yaml; are account and region right?")
+    return deployed
 
 
 def reached(folder: Path, clock: Clock | None = None) -> Lake:

@@ -1,7 +1,8 @@
 """What is left of a lake on AWS, found by looking: not by what ought to be there.
 
 Three sources tell where to look: the stack, or the deleted ones that had its name; the names that the template gives;
-and the tag that everything carries. Then each thing is asked for, and only what answers is left.
+and the tag that everything carries. Then each thing is asked for, and only what answers is left. A name alone is no
+proof: buckets, databases and state stores that do not carry the lake's mark are somebody else's, and not looked at.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ ACTIONS = (
     "athena:GetWorkGroup",
     "cloudwatch:DescribeAlarms",
     "dynamodb:DescribeTable",
+    "dynamodb:ListTagsOfResource",
     "events:DescribeRule",
     "glue:GetDatabase",
     "iam:GetPolicy",
@@ -29,6 +31,8 @@ ACTIONS = (
     "lambda:GetEventSourceMapping",
     "lambda:GetFunction",
     "logs:DescribeLogGroups",
+    "s3:GetBucketLocation",
+    "s3:GetBucketTagging",
     "s3:ListBucket",
     "scheduler:GetScheduleGroup",
     "sns:GetTopicAttributes",
@@ -45,6 +49,9 @@ _MISSING = frozenset(
         *("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "TopicNotFound", "WorkGroupNotFound"),
     }
 )
+
+_OTHERS = frozenset({"403", "AccessDenied", "NoSuchTagSet", "PermanentRedirect", "301"})
+"""What S3 says of a bucket that is another account's or stands elsewhere, or that carries no tags."""
 
 
 @dataclass(frozen=True, order=True)
@@ -76,8 +83,46 @@ class Remains:
         self._target, self._template, self._stacks = target, template, Stacks(target.region)
 
     def candidates(self) -> list[Thing]:
-        """Everything that may be there, in order."""
-        return sorted({*self._of_stacks(), *self._of_template(), *self.tagged(), *self._log_groups()})
+        """Everything that may be there and is the lake's, in order."""
+        found = {*self._of_stacks(), *self._of_template(), *self.tagged(), *self._log_groups()}
+        return sorted(thing for thing in found if self._ours(thing))
+
+    def _ours(self, thing: Thing) -> bool:
+        """Whether a thing is not somebody else's, as far as that can be told; what holds data must say so itself."""
+        asked = {
+            "AWS::S3::Bucket": ("s3", self._bucket_is_ours),
+            "AWS::Glue::Database": ("glue", self._database_is_ours),
+            "AWS::DynamoDB::Table": ("dynamodb", self._state_is_ours),
+        }
+        if thing.type not in asked:
+            return True
+        service, ask = asked[thing.type]
+        cloud = client(service, self._target.region)
+        with asking("look whether something is the lake's", f"{thing.type} {thing.name}"):
+            try:
+                return ask(cloud, thing.name)
+            except cloud.exceptions.ClientError as error:
+                if code_of(error) in _MISSING | _OTHERS:
+                    return False
+                raise
+
+    def _bucket_is_ours(self, cloud: Any, name: str) -> bool:
+        whose = {"Bucket": name, "ExpectedBucketOwner": self._target.account}
+        place = cloud.get_bucket_location(**whose).get("LocationConstraint") or "us-east-1"
+        return place == self._target.region and self._marked(cloud.get_bucket_tagging(**whose)["TagSet"])
+
+    def _database_is_ours(self, cloud: Any, name: str) -> bool:
+        marks = cloud.get_database(Name=name)["Database"].get("Parameters", {})
+        return bool(marks.get(LAKE_TAG) == self._target.lake)
+
+    def _state_is_ours(self, cloud: Any, name: str) -> bool:
+        at = self._target
+        arn = f"arn:{at.partition}:dynamodb:{at.region}:{at.account}:table/{name}"
+        return self._marked(cloud.list_tags_of_resource(ResourceArn=arn).get("Tags", []))
+
+    def _marked(self, tags: list[dict[str, str]]) -> bool:
+        ours = {"Key": LAKE_TAG, "Value": self._target.lake} in tags
+        return ours and self._of_this_stack(tags)
 
     def left(self, things: Iterable[Thing]) -> list[Left]:
         """What of these is there, and why."""

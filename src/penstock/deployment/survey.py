@@ -62,6 +62,7 @@ def survey(
     stack = deployment.stacks.find(target.stack)
     if stack is None or stack.standing in {"absent", "review", "unborn"}:
         return new_plan(made, declaration, given, target)
+    deployment.assert_ours(stack)
     there = deployed_parts(deployment, stack)
     same = {
         name: there.values[name] for name in made.parameters if name not in given and _must_be_given(made, name, there)
@@ -111,8 +112,9 @@ def _money(new: Declaration, old: Declaration | None, region: str | None) -> tup
         prices = prices_of(region)
     except PenstockError as error:
         return None, [f"costs are not told: {error.what}"]
-    then, now = monthly(new, Volumes(), prices), monthly(old, Volumes(), prices) if old else None
-    return Money(now.total if now else None, then.total, then.idle), []
+    volumes = Volumes.declared(new)
+    then, now = monthly(new, volumes, prices), monthly(old, volumes, prices) if old else None
+    return Money(now.total if now else None, then.total, then.idle, then.missing), []
 
 
 def _tables(stack: Stack, examined: Examined, folder: Path) -> tuple[tuple[TableChange, ...], list[str]]:

@@ -16,13 +16,14 @@ from troposphere import GetAtt, Ref
 from penstock.access import cloudformation as access
 from penstock.alarms import cloudformation as alarms
 from penstock.arrivals import cloudformation as arrivals
-from penstock.declaration import Declaration, Examined, notice_name
+from penstock.declaration import PLAIN_MAIL, Declaration, Examined
 from penstock.deployed import Deployed, output_name
 from penstock.deployment.deployable import refusals
 from penstock.deployment.limits import assert_within_limits
 from penstock.deployment.permissions import Principal, grouped, principals
 from penstock.errors import DeclarationError
 from penstock.notices import cloudformation as notices
+from penstock.notices.targets import deployed_notices
 from penstock.queries import cloudformation as queries
 from penstock.runs import cloudformation as runs
 from penstock.state import cloudformation as state
@@ -204,10 +205,9 @@ def _notes(stack: Stack, declaration: Declaration) -> None:
         if part in declaration.model_fields_set:
             stack.note(f"{part} is about `penstock up` and has no meaning on AWS")
     if declaration.aws.function.storage > SNAPSHOT_STORAGE:
-        stack.note("functions do not begin from a snapshot, because aws.function.storage is over 512")
-    told = any(
-        f"notices.{notice_name(one, at)}" not in declaration.aws.here_only
-        for at, one in enumerate(declaration.notices or ())
-    )
-    if not told and declaration.aws.owner is None:
+        stack.note("the function intake does not begin from a snapshot, because aws.function.storage is over 512")
+    told = [
+        address for _, notice in deployed_notices(declaration) for address in notices.addresses(declaration, notice)
+    ]
+    if not any(map(PLAIN_MAIL.match, told)) and declaration.aws.owner is None:
         stack.note("nobody is told of anything: declare notices to e-mail addresses, or aws.owner for alarms")

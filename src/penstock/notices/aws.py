@@ -9,10 +9,10 @@ from __future__ import annotations
 import unicodedata
 
 from penstock.aws import asking, client
-from penstock.declaration import EMBEDDED, Declaration, notice_name
+from penstock.declaration import Declaration
 from penstock.deployed import Deployed
 from penstock.notices.deliver import Letter
-from penstock.notices.targets import Subscription, Target
+from penstock.notices.targets import Subscription, Target, deployed_notices
 
 ACTIONS = ("sns:Publish",)
 LONGEST_SUBJECT = 99
@@ -39,12 +39,10 @@ class TopicDelivery:
 
 
 def topics_of(declaration: Declaration, deployed: Deployed) -> list[Subscription]:
-    """Every notice, with its topic in the place of those whom it tells."""
-    notices = [EMBEDDED] if declaration.notices is None else declaration.notices
-    named = [(notice_name(notice, at), notice) for at, notice in enumerate(notices)]
+    """The notices that the stack has topics for, each with its topic in the place of those whom it tells."""
     return [
         Subscription(name, notice, (Target(f"topic {deployed.stack}-notice-{name}", deployed.topic(name)),))
-        for name, notice in named
+        for name, notice in deployed_notices(declaration)
     ]
 
 

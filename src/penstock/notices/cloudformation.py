@@ -5,13 +5,14 @@ AWS asks each address whether it wants messages; until somebody has said yes the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from troposphere import GetAtt, Ref, sns
 
-from penstock.declaration import MAIL_ADDRESS, PLAIN_MAIL, Declaration, Notice, notice_name
+from penstock.declaration import MAIL_ADDRESS, PLAIN_MAIL, Declaration, Notice
+from penstock.notices.targets import OUTBOX, deployed_notices
 from penstock.template import ACCOUNT, STACK, Stack, camel, only_for, policy, sub, tls_only
 
 
@@ -26,12 +27,6 @@ class Topic:
 
     notice: Notice | None
     title: str
-
-
-def deployed_notices(declaration: Declaration) -> list[tuple[str, Notice]]:
-    """The notices that are deployed, with their names; none where the declaration says nothing of notices."""
-    named = [(notice_name(notice, at), notice) for at, notice in enumerate(declaration.notices or ())]
-    return [(name, notice) for name, notice in named if f"notices.{name}" not in declaration.aws.here_only]
 
 
 def addresses(declaration: Declaration, notice: Notice) -> list[str]:
@@ -50,11 +45,27 @@ def render(stack: Stack, declaration: Declaration) -> Sequence[Topic]:
     for name, notice in deployed_notices(declaration):
         title = f"Notice{camel(name)}"
         _topic(stack, title, f"notice-{name}", f"{stack.lake}: {name}")
-        mails = filter(None, map(PLAIN_MAIL.match, addresses(declaration, notice)))
+        mails = list(filter(None, map(PLAIN_MAIL.match, addresses(declaration, notice))))
+        for text in _unheard(declaration, name, notice):
+            stack.note(text)
         for at, mail in enumerate(mails, start=1):
             _subscribe(stack, f"{title}Mail{at}", title, mail["address"])
         topics.append(Topic(notice, title))
     return topics
+
+
+def _unheard(declaration: Declaration, name: str, notice: Notice) -> Iterator[str]:
+    """Receivers that are nobody's mail address: their messages are in the topic, for whoever subscribes to it."""
+    there = (
+        f"on AWS, it gets nothing until somebody subscribes to the topic {declaration.aws.stack_name(declaration.lake)}"
+    )
+    for receiver in dict.fromkeys(notice.receivers):
+        role = declaration.access.get(receiver)
+        if role is not None and not role.contacts:
+            yield f"notices.{name} tells the role {receiver}, which has no contacts: {there}-notice-{name}"
+        for address in role.contacts if role is not None else [receiver]:
+            if address.startswith(OUTBOX):
+                yield f'notices.{name} tells "{address}", which is a folder on this machine: {there}-notice-{name}'
 
 
 def _owner(stack: Stack, address: str) -> None:

@@ -89,20 +89,44 @@ class Notifier:
             self._start()
             return self._next()
 
-    def finish(self, seconds: float = 20.0) -> bool:
+    def begin(self) -> None:
+        """Tell of what happens from now on, if nobody ever did: whoever was never seen starts at the newest event."""
+        self._state.events.cursor(NAME)
+
+    def waits(self, within: float) -> bool:
+        """Whether something happened that was not gathered yet, or a message is due within so many seconds."""
+        if self._state.events.after(self._state.events.cursor(NAME), 1):
+            return True
+        now = self._clock.now()
+        return any(self._soon(message, now, within) <= now for message in self._waiting())
+
+    def finish(self, seconds: float = 20.0, within: float | None = None) -> bool:
         """Send what was gathered without waiting for more, as a process does that ends; takes at most `seconds`.
 
-        False, when another process is at work, which does it in its own time.
+        Args:
+            seconds: How long it may take.
+            within: When there will be somebody to send what is due later. Only what is due until then is sent, and no
+                message sooner than a digest after the one before. Everything is, when left out.
+
+        Returns:
+            False, when another process is at work, which does it in its own time.
         """
         end = time.monotonic() + seconds
         with self._lock:
             if self._closed or not self._leads():
                 return False
             self._plan()
-            self._hurry()
+            self._hurry(within)
             self._start()
         self._wait(end)
         return True
+
+    def step_down(self) -> None:
+        """Let another process go on at once, unless an attempt is still being made here."""
+        with self._lock:
+            if self._lease is not None and not any(lane.is_alive() for lane in self._lanes.values()):
+                self._state.leases.release(self._lease)
+                self._lease = None
 
     def preview(self, message: Message) -> tuple[str, str]:
         """Subject and text of a message that was not tried yet, as they are now."""
@@ -128,9 +152,7 @@ class Notifier:
         with self._lock:
             self._closed = True
         self._wait(time.monotonic() + CLOSE_SECONDS)
-        if self._lease is not None and not any(lane.is_alive() for lane in self._lanes.values()):
-            self._state.leases.release(self._lease)
-            self._lease = None
+        self.step_down()
 
     def _wait(self, end: float) -> None:
         for lane in list(self._lanes.values()):
@@ -177,15 +199,23 @@ class Notifier:
         message = replace(message, not_before=moment, events=gathered.to_json())
         self._state.messages.replace(message) if there else self._state.messages.add(message)
 
-    def _hurry(self) -> None:
-        """Make everything due that only waits for more of its like."""
+    def _hurry(self, within: float | None) -> None:
+        """Make due what only waits for more of its like."""
         now = self._clock.now()
         with self._state.together():
             for message in self._waiting() if self._still_leads() else ():
-                limits = self._limits.get(message.notice)
-                if message.attempts == 0 and limits is not None:
-                    sent = self._state.messages.sent_times(message.notice, message.target, now - limits.memory)
-                    self._state.messages.replace(replace(message, not_before=no_sooner(now, sent, limits)))
+                if (moment := self._soon(message, now, within)) != message.not_before:
+                    self._state.messages.replace(replace(message, not_before=moment))
+
+    def _soon(self, message: Message, now: float, within: float | None) -> float:
+        """When a message is due that nobody waits for any longer than needed."""
+        limits = self._limits.get(message.notice)
+        late = within is not None and message.not_before > now + within
+        if message.attempts or limits is None or late:
+            return message.not_before
+        sent = self._state.messages.sent_times(message.notice, message.target, now - limits.memory)
+        quiet = now if within is None or not sent else max(now, sent[-1] + limits.digest)
+        return no_sooner(quiet, sent, limits)
 
     def _waiting(self) -> list[Message]:
         return self._state.messages.list(("waiting",), WAITING)

@@ -52,6 +52,12 @@ def subscriptions_of(declaration: Declaration) -> list[Subscription]:
     return found
 
 
+def deployed_notices(declaration: Declaration) -> list[tuple[str, Notice]]:
+    """The notices that are deployed to AWS, with their names; none where the declaration says nothing of notices."""
+    named = [(notice_name(notice, at), notice) for at, notice in enumerate(declaration.notices or ())]
+    return [(name, notice) for name, notice in named if f"notices.{name}" not in declaration.aws.here_only]
+
+
 def _addresses(notice: Notice, declaration: Declaration) -> Iterator[tuple[str, str]]:
     """Addresses, and the role for what goes to the outbox only because the role has no contact."""
     for receiver in notice.receivers:

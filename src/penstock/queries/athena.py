@@ -13,6 +13,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
 from penstock.deployed import database_name
@@ -25,22 +26,41 @@ OURS = frozenset({"penstock", "quarantine"})
 HERE = "ask it on this machine, over copies of the tables' files: --engine duckdb"
 FUNCTIONS: tuple[type[exp.Expr], ...] = (
     *(exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Stddev, exp.StddevSamp, exp.StddevPop),
-    *(exp.Variance, exp.VariancePop, exp.LogicalAnd, exp.LogicalOr, exp.ArgMax, exp.ArgMin, exp.AnyValue, exp.CountIf),
+    *(exp.Variance, exp.VariancePop, exp.LogicalAnd, exp.LogicalOr, exp.AnyValue, exp.CountIf),
     *(exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile),
     *(exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue),
-    *(exp.Coalesce, exp.Nullif, exp.Case, exp.If, exp.Cast, exp.TryCast, exp.And, exp.Or, exp.Xor),
+    *(exp.Coalesce, exp.Nullif, exp.Case, exp.If, exp.Cast, exp.And, exp.Or, exp.Xor),
     *(exp.Upper, exp.Lower, exp.Trim, exp.Length, exp.Substring, exp.Concat, exp.StrPosition, exp.StartsWith),
-    *(exp.Round, exp.Abs, exp.Floor, exp.Ceil, exp.Sqrt, exp.Ln, exp.Exp, exp.Pow, exp.Sign),
+    *(exp.Round, exp.Abs, exp.Floor, exp.Ceil, exp.Exp, exp.Pow, exp.Sign),
     *(exp.DateTrunc, exp.TimestampTrunc, exp.Year, exp.Month, exp.Day, exp.Quarter, exp.Extract),
-    *(exp.CurrentDate, exp.Exists, exp.Reverse, exp.Replace),
+    *(exp.CurrentDate, exp.Exists, exp.Replace),
 )
-"""Functions of which Athena's equals are known to give the same."""
+"""Functions of which Athena's equals are known to give the same; some of them only as `_alike` says."""
 REFUSED: tuple[type[exp.Expr], ...] = (
     *(exp.IntDiv, exp.Bracket, exp.Slice, exp.Columns, exp.Dot, exp.TableSample, exp.Pivot, exp.Lambda, exp.Unnest),
     *(exp.Lateral, exp.Array, exp.Struct, exp.Map, exp.Interval, exp.JSONExtract, exp.Glob, exp.SimilarTo),
-    *(exp.RegexpLike, exp.Placeholder, exp.Parameter),
+    *(exp.RegexpLike, exp.Placeholder, exp.Parameter, exp.TryCast),
 )
 """What is written or counted in another way there."""
+WHOLE = frozenset({exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT})
+TEXTS = frozenset({exp.DType.VARCHAR, exp.DType.TEXT})
+MOMENTS = frozenset({exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.DATETIME})
+EXACT = WHOLE | {exp.DType.DECIMAL}
+WRITTEN_ALIKE = EXACT | TEXTS | {exp.DType.DATE, exp.DType.BOOLEAN}
+"""Types whose values have the same text there; numbers with a floating point and points in time have not."""
+CASTS: dict[exp.DType, frozenset[exp.DType]] = {
+    **dict.fromkeys(WHOLE, EXACT | TEXTS | {exp.DType.BOOLEAN}),
+    **dict.fromkeys(TEXTS, WRITTEN_ALIKE),
+    exp.DType.DECIMAL: EXACT | TEXTS,
+    exp.DType.DOUBLE: EXACT | TEXTS | {exp.DType.DOUBLE, exp.DType.FLOAT},
+    exp.DType.DATE: TEXTS | MOMENTS | {exp.DType.DATE},
+    **dict.fromkeys(MOMENTS, TEXTS | MOMENTS | {exp.DType.DATE}),
+    exp.DType.BOOLEAN: WHOLE | {exp.DType.BOOLEAN},
+}
+"""What may become what: elsewhere values are rounded or written in another way there."""
+UNITS = frozenset({"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"})
+"""Parts of a point in time that are counted alike; days of the week, for example, are not."""
+MICROSECONDS = exp.DataType.build("TIMESTAMP(6)", dialect="trino")
 Schema = Mapping[TableName, Sequence[Column]]
 """The tables that there are, with the columns of those that a statement names."""
 
@@ -86,16 +106,17 @@ def compiled(sql: str, lake: str, schema: Schema) -> Compiled:
     names, types = _described(sql, schema)
     for table in _tables(tree):
         _qualify(table, lake)
-    columns: dict[str, object] = {
-        database_name(lake, layer): {
-            name.name: {column.name: column.type for column in schema[name]} for name in schema if name.layer == layer
-        }
-        for layer in {name.layer for name in schema}
-    }
+    columns: dict[str, dict[str, dict[str, str]]] = {}
+    for name, there in schema.items():
+        if there:  # a table that is not named has none here, and one without any is no table for sqlglot
+            columns.setdefault(database_name(lake, name.layer), {})[name.name] = {one.name: one.type for one in there}
+    known: dict[str, object] = {**columns}
     try:
-        whole = qualify(tree, schema=columns, dialect="duckdb")
+        whole = qualify(tree, schema=known, dialect="duckdb")
         _spell_out(whole)
+        whole = annotate_types(whole, schema=known, dialect="duckdb")
         _assert_known(whole)
+        _make_exact(whole)
         text = whole.sql("athena", unsupported_level=ErrorLevel.RAISE, comments=False)
     except UnsupportedError as error:
         raise QueryError(f"Athena has no equal of a part of this statement: {error}", hint=HERE) from error
@@ -188,8 +209,60 @@ def _spell_out(tree: exp.Expr) -> None:
 def _assert_known(tree: exp.Expr) -> None:
     for node in tree.walk():
         known = isinstance(node, FUNCTIONS) or not isinstance(node, exp.Func)
-        if not known or isinstance(node, (*REFUSED, exp.Anonymous, exp.AnonymousAggFunc)):
+        refused = isinstance(node, (*REFUSED, exp.Anonymous, exp.AnonymousAggFunc))
+        if not known or refused or not _alike(node):
             raise QueryError(f"Athena has no known equal of {_shown(node)}", hint=HERE)
+
+
+def _alike(node: exp.Expr) -> bool:  # noqa: C901, PLR0911 - one answer each
+    """Whether what is known has the same meaning there, in the way in which it is used."""
+    match node:
+        case exp.Cast():
+            sized = node.to.is_type(*TEXTS) and node.to.expressions  # text is cut there, not here
+            return not sized and node.this.type is not None and node.this.type.this in CASTS.get(node.to.this, ())
+        case exp.Concat() | exp.DPipe():
+            parts = node.expressions if isinstance(node, exp.Concat) else [node.left, node.right]
+            return all(part.is_type(*WRITTEN_ALIKE) for part in parts)
+        case exp.Trim():  # without characters, tabs and line ends go there, too
+            return node.expression is not None
+        case exp.Substring():
+            return _counts(node.args.get("start"), 1) and _counts(node.args.get("length"), 0, missing=True)
+        case exp.Replace():
+            return isinstance(node.expression, exp.Literal) and node.expression.name != ""
+        case exp.DateTrunc() | exp.TimestampTrunc():
+            return node.text("unit").upper() in UNITS
+        case exp.Extract():
+            return node.name.upper() in UNITS | {"DOY"}
+        case exp.Is():  # a null is neither true nor false here; there it stays null
+            return not isinstance(node.expression, exp.Boolean)
+        case exp.SetOperation():
+            return not node.args.get("by_name")
+        case exp.Select():  # both become a query around it, within which the rest would be done too early
+            around = node.args.get("qualify") is not None
+            early = any(node.args.get(part) for part in ("order", "limit", "offset", "distinct"))
+            distinct = node.args.get("distinct")
+            return not (around and early) and not (distinct and distinct.args.get("on"))
+    return True
+
+
+def _counts(value: object, least: int, *, missing: bool = False) -> bool:
+    """Whether a value is a number that is written out, and at least so large."""
+    if value is None:
+        return missing
+    return isinstance(value, exp.Literal) and value.is_int and int(value.name) >= least
+
+
+def _make_exact(tree: exp.Expr) -> None:
+    """Write out what is exact here and would be rounded there; what is within something else comes first."""
+    for node in list(tree.find_all(exp.Avg, exp.Sum))[::-1]:  # averages are rounded to the scale of a decimal there
+        if isinstance(node, exp.Avg) or node.this.is_type(exp.DType.FLOAT):
+            inner = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+            inner.replace(exp.cast(inner.copy(), exp.DType.DOUBLE))
+    for division in list(tree.find_all(exp.Div))[::-1]:  # here the quotient has a floating point, whatever is divided
+        division.set("this", exp.cast(division.this.copy(), exp.DType.DOUBLE))
+    for cast in tree.find_all(exp.Cast):
+        if cast.to.is_type(*MOMENTS):
+            cast.set("to", MICROSECONDS.copy())
 
 
 def _shown(node: exp.Expr) -> str:

@@ -23,7 +23,7 @@ def render(stack: Stack, declaration: Declaration) -> None:
     )
     _workgroup(stack, "Workgroup", STACK, OPERATOR, cutoff)
     for role in sorted(declaration.access):
-        _workgroup(stack, f"Workgroup{camel(role)}", f"{STACK}-{role}", role, cutoff)
+        _workgroup(stack, f"Workgroup{camel(role)}", f"{STACK}-role-{role}", role, cutoff)
 
 
 def _workgroup(stack: Stack, title: str, name: str, who: str, cutoff: Ref) -> None:

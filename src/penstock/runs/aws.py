@@ -27,7 +27,7 @@ STRETCHES = (3_600.0, 6 * 3_600.0, 86_400.0, 4 * 86_400.0, 16 * 86_400.0, 64 * 8
 THOUSAND = 1000.0
 MISSING = "ResourceNotFoundException"
 _TIMED_OUT = re.compile(r"Task timed out after ([\d.]+) seconds")
-_EXITED = re.compile(r"\bRuntimeError|Runtime exited(?: with error: (?P<why>[^\n]*))?|Error: (?P<kind>Runtime\.\w+)")
+_EXITED = re.compile(r"Runtime exited(?: with error: (?P<why>[^\n]*))?|Error: (?P<kind>Runtime\.\w+)")
 
 
 class _Line(NamedTuple):

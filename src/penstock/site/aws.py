@@ -81,7 +81,11 @@ class AwsSite:
         return CloudJournal(groups, clock, local.write, self._deployed.region)
 
     def tidy(self) -> None:
-        """Let go of the copies that were used least recently, beyond what is kept."""
+        """Let go of the copies that were used least recently, beyond what is kept, and of all of raw files."""
         self.raw.tidy()
+        self.prune()
+
+    def prune(self) -> None:
+        """Let go of the copies that were used least recently, beyond what is kept; between two pieces of work."""
         for mirror in self._mirrors.values():
             mirror.prune()

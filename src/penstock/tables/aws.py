@@ -42,6 +42,8 @@ MAKING = ("glue:CreateDatabase",)
 """What a lake needs besides whose databases nobody has made; CloudFormation makes those of a deployed one."""
 SPELLINGS = ("s3a://", "s3n://")
 """How other writers may spell `s3://`."""
+LAKE_MARK = "penstock:lake"
+"""The parameter of a database that says of which lake it is, where CloudFormation made it."""
 TAIL = 65_536
 """Bytes at the end of a data file that are fetched at first when only its footer is needed."""
 
@@ -72,12 +74,16 @@ class GlueCatalog(IcebergCatalog):
         self._opened: LibraryCatalog | None = None
 
     def tables(self) -> list[TableName]:
-        """All tables, in order: those of the lake's databases whose files are in its bucket."""
+        """All tables, in order: those of the lake's databases whose files are in its bucket.
+
+        A database of the lake `shop_eu` begins as one of the lake `shop` would; it says itself whose it is.
+        """
         start = database_name(self._lake, "")
         found = []
         with asking("list the tables of the Glue Data Catalog", self._lake):
             for database in self._pages("get_databases", "DatabaseList"):
-                if database["Name"].startswith(start):
+                whose = database.get("Parameters", {}).get(LAKE_MARK, self._lake)
+                if database["Name"].startswith(start) and whose == self._lake:
                     layer = database["Name"].removeprefix(start)
                     found += [TableName(layer, entry["Name"]) for entry in self._entries(database["Name"])]
         return sorted(found)

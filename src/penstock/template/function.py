@@ -1,4 +1,4 @@
-"""A Lambda function as the lake has them: published as versions, begun from a snapshot, called by its alias."""
+"""A Lambda function as the lake has them: published as versions, called by its alias, begun from a snapshot or not."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ ALIAS = "live"
 SNAPSHOT_STORAGE = 512
 """Megabytes of disk up to which Lambda can begin from a snapshot."""
 _CODE_FILE = Select(1, Split("/", Ref("CodeKey")))
-_PARAMETERS = "${FunctionMemory} ${UpkeepMemory} ${RawBucketName} ${ProcessedBucketName} ${EnrichedBucketName}"
-"""What a function's configuration takes from parameters, beside its code."""
+_BUCKETS = "${RawBucketName} ${ProcessedBucketName} ${EnrichedBucketName}"
+"""What every function's configuration takes from parameters, beside its code and its own memory."""
+_NOT_OF_VERSIONS = ("Tags", "ReservedConcurrentExecutions")
+"""Properties that no version is a copy of."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Sizes:
         architecture: Its processor.
         reserved: Invocations that are reserved for it; None for none.
         dead_letters: The queue of events that it failed on when nobody waits for its answer.
+        snapshot: Whether it begins from a snapshot, which costs money as long as it is there.
     """
 
     memory: str
@@ -40,22 +43,25 @@ class Sizes:
     architecture: str
     reserved: int | None = None
     dead_letters: str | None = None
+    snapshot: bool = False
 
 
 def function(stack: Stack, name: str, description: str, sizes: Sizes, environment: dict[str, Any]) -> Ref:
     """Add a function, its published version and the alias `live`, and give the alias.
 
     A version is a copy of code and configuration. Its description holds everything that these come from, so that
-    CloudFormation publishes another one whenever any of it has changed.
+    CloudFormation publishes another one whenever any of it has changed; and nothing else, as Lambda publishes none
+    where nothing has changed, on which CloudFormation gives the whole deployment up.
     """
     title = name.capitalize()
     made = _function(title, name, description, sizes, environment)
     stack.add(made)
-    of = hashlib.sha256(json.dumps(made.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
+    copied = {key: one for key, one in made.to_dict()["Properties"].items() if key not in _NOT_OF_VERSIONS}
+    of = hashlib.sha256(json.dumps(copied, sort_keys=True).encode()).hexdigest()[:8]
     version = awslambda.Version(
         f"{title}Version",
         FunctionName=made.ref(),
-        Description=Sub(f"{of} ${{CodeFile}} {_PARAMETERS}", CodeFile=_CODE_FILE),
+        Description=Sub(f"{of} ${{CodeFile}} ${{{sizes.memory}}} {_BUCKETS}", CodeFile=_CODE_FILE),
     )
     stack.add(version)
     alias = awslambda.Alias(
@@ -69,7 +75,7 @@ def _function(title: str, name: str, description: str, sizes: Sizes, environment
     optional: dict[str, Any] = {}
     if sizes.reserved is not None:
         optional["ReservedConcurrentExecutions"] = sizes.reserved
-    if sizes.storage <= SNAPSHOT_STORAGE:
+    if sizes.snapshot:
         optional["SnapStart"] = awslambda.SnapStart(ApplyOn="PublishedVersions")
     if sizes.dead_letters is not None:
         optional["DeadLetterConfig"] = awslambda.DeadLetterConfig(TargetArn=GetAtt(sizes.dead_letters, "Arn"))

@@ -1,7 +1,8 @@
 """Upkeep on AWS: a function, and the schedule that calls it.
 
 A schedule carries no tags; its group, which is the stack's own, does. It does not wait for an answer; an event on which
-the function failed for good goes to a dead-letter queue of its own, with the same alarm as that of the files.
+the function failed for good goes to a dead-letter queue of its own, with the same alarm as that of the files. Nobody
+waits for upkeep either, so that it begins without a snapshot, which would cost money all the time.
 """
 
 from __future__ import annotations

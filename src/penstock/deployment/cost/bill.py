@@ -22,7 +22,7 @@ class Part:
         quantity: How much.
         unit: Of what.
         price: US dollars for one unit; None where no price is known in the region.
-        as_of: The day of the price list that says so.
+        as_of: The day of the price list that says so; None where it is not known.
         usd: What it costs; None without a price, and then it is in no total.
         elsewhere: What it would cost in the region that all prices are known of.
         page: AWS's page of prices.

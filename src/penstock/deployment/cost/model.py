@@ -2,7 +2,7 @@
 
 Quantities only; what they cost is told elsewhere. Each is the sum of what a lake uses when nothing happens and what
 each file, query and mail adds, so that more of anything never costs less. Where AWS's own numbers are not known
-beforehand, such as how many calls a commit makes, what was counted or measured stands here, rounded up.
+beforehand, such as how many calls a commit makes, an estimate stands here; what was measured says so.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class _Lake:
 
 def snapshots(declaration: Declaration) -> tuple[str, ...]:
     """The functions that begin from a snapshot, which is charged for as long as it is there."""
-    return ("intake", "upkeep") if declaration.aws.function.storage <= SNAPSHOT_STORAGE else ()
+    return ("intake",) if declaration.aws.function.from_snapshot else ()
 
 
 def _watched_metrics(declaration: Declaration) -> int:

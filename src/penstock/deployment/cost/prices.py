@@ -1,7 +1,8 @@
-"""List prices of AWS, on demand, as dated in the package: per region, with the page that they are from.
+"""List prices of AWS, on demand, as they come with the package: per region, with the page that says them today.
 
-Each figure carries the day of the price list it was taken from. What was not found for a region stands there as
-`null`: it is never filled in from another region, but a bill may say what it would be elsewhere.
+A figure carries the day of the price list it was taken from, or `null` where that is not known. What was not found for
+a region stands there as `null`: it is never filled in from another region, but a bill may say what it would be
+elsewhere.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Price:
-    """What one unit costs in US dollars, and the day of the price list that says so."""
+    """What one unit costs in US dollars, and the day of the price list that says so; None where it is not known."""
 
     usd: float
-    as_of: str
+    as_of: str | None
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ class Prices:
     elsewhere: Mapping[str, Price]
 
     @property
-    def oldest(self) -> str:
-        """The day of the oldest of them."""
-        return min(price.as_of for price in self.known.values())
+    def oldest(self) -> str | None:
+        """The day of the oldest of them; None unless the day of each is known."""
+        days = [price.as_of for price in self.known.values()]
+        return None if None in days else min(filter(None, days))
 
 
 def items() -> dict[str, Item]:

@@ -10,9 +10,9 @@ from penstock.access import arns
 from penstock.access.aws import OURS, key_through
 from penstock.access.policy import Statement
 from penstock.declaration import Declaration
-from penstock.declaration.notices import notice_name
 from penstock.deployment.permissions import calls
 from penstock.naming import TableName
+from penstock.notices.targets import deployed_notices
 
 WITHOUT_RESOURCE = {
     "xray:PutTraceSegments": "X-Ray knows no resource that traces are put to",
@@ -102,9 +102,7 @@ def _catalog(lake: str, tables: list[TableName], *, looks: bool) -> list[Stateme
 
 def notices(declaration: Declaration) -> tuple[str, ...]:
     """The topics of the declared notices that are deployed."""
-    here = set(declaration.aws.here_only)
-    named = [notice_name(notice, at) for at, notice in enumerate(declaration.notices or ())]
-    return tuple(arns.topic(name) for name in named if f"notices.{name}" not in here)
+    return tuple(arns.topic(name) for name, _ in deployed_notices(declaration))
 
 
 def _notices(declaration: Declaration) -> list[Statement]:

@@ -11,11 +11,14 @@ from penstock.access.aws import ASKING, CATALOG, LOOKING_UP, OURS, RESULTS, key_
 from penstock.access.policy import Statement
 from penstock.declaration import Declaration
 from penstock.deployed import FUNCTIONS
+from penstock.deployment.confirmations import ACTIONS as CONFIRMED
 from penstock.deployment.permissions import calls
+from penstock.deployment.permissions.functions import notices
 from penstock.naming import TableName
 
-WATCHING = ("cloudformation:DescribeStacks",)
+WATCHING = ("cloudformation:DescribeStacks", "cloudformation:ListStackResources")
 DEPTHS = ("sqs:GetQueueAttributes",)
+ALARMS = ("cloudwatch:DescribeAlarms",)
 
 
 def operator(declaration: Declaration) -> tuple[Statement, ...]:
@@ -38,8 +41,19 @@ def operator(declaration: Declaration) -> tuple[Statement, ...]:
             tuple(f"{arns.log_group(name)}:*" for name in FUNCTIONS),
             "read the functions' logs",
         ),
+        *_watching(declaration),
         *_key(),
     )
+
+
+def _watching(declaration: Declaration) -> list[Statement]:
+    """What `status` asks AWS of alarms and of people; AWS judges a listing of alarms as one of all in the region."""
+    alarms = f"arn:${{AWS::Partition}}:cloudwatch:{arns.HERE}:alarm:*"
+    topics = (arns.of_stack("sns", "", "alarms"), *notices(declaration))
+    return [
+        Statement("Alarms", ALARMS, (alarms,), "which alarms are on"),
+        Statement("Confirmed", CONFIRMED, topics, "who has not confirmed to be told"),
+    ]
 
 
 def _asking(declaration: Declaration) -> list[Statement]:
