@@ -9,6 +9,7 @@ limits of AWS's reference are kept by `glue_table`). That an entry of another ve
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 

@@ -220,6 +220,19 @@ def test_the_command_asks_goes_and_tells_what_is_left(lake: Path, tmp_path: Path
     assert "will be deleted on" in again.out
 
 
+def test_what_cannot_be_deployed_any_more_can_be_removed(lake: Path, tmp_path: Path) -> None:
+    """A workflow was declared since, which is refused on AWS: plan says so, and destroy does not mind."""
+    Deployer().deploy(tmp_path)
+    with (lake / "lake.yaml").open("a", encoding="utf-8") as file:
+        file.write("workflows:\n  nightly: {cron: '0 2 * * *', steps: [{verify: all}]}\n")
+    refused = call("-C", lake, "plan")
+    assert refused.code == 1
+    assert "workflows.nightly" in refused.err
+    done = call("-C", lake, "destroy", "--yes")
+    assert done.code == 0, done.err
+    assert everything_on_aws() == {}
+
+
 def test_ctrl_c_says_how_to_go_on_and_the_next_call_does(lake: Path, tmp_path: Path) -> None:
     """A real process, interrupted while it follows what CloudFormation does; moto is put into that state by hand."""
     Deployer().deploy(tmp_path)

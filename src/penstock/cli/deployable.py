@@ -29,8 +29,12 @@ def assert_installed() -> None:
         raise AwsError(f"deploying needs {' and '.join(missing)}, not installed here", hint=INSTALL)
 
 
-def prepared(session: Session) -> tuple[Examined, Declaration, Synthesised]:
+def prepared(session: Session, *, to_deploy: bool = True) -> tuple[Examined, Declaration, Synthesised]:
     """The declaration, looked at in full, and the template it gives. AWS is not asked.
+
+    Args:
+        session: Which lake.
+        to_deploy: Whether it has to be one that can be deployed.
 
     Raises:
         DeclarationError: It has problems, or cannot be deployed; all of them are named at once.
@@ -41,7 +45,7 @@ def prepared(session: Session) -> tuple[Examined, Declaration, Synthesised]:
     from penstock.deployment.synth import synthesise
 
     examined = examine(read_text(session.folder))
-    problems = {*looked_at(session.folder, examined)[0], *refusals(examined)}
+    problems = {*looked_at(session.folder, examined)[0], *(refusals(examined) if to_deploy else ())}
     if problems or examined.declaration is None:
         raise DeclarationError(sorted(problems))
-    return examined, examined.declaration, synthesise(examined)
+    return examined, examined.declaration, synthesise(examined, to_deploy=to_deploy)

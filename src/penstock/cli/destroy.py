@@ -39,7 +39,7 @@ def command(session: Session, *, yes: bool, keep_data: bool) -> int:
     from penstock.deployment.destroy import Destruction, Listener
     from penstock.deployment.target import target_of
 
-    _examined, declaration, made = prepared(session)
+    _examined, declaration, made = prepared(session, to_deploy=False)
     told = Happening(as_json=session.json)
     target = target_of(declaration)
     told.begun(f"account {target.account}, region {target.region}, as {target.caller.rpartition(':')[2]}")

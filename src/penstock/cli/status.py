@@ -245,7 +245,7 @@ def _lines(facts: Facts, now: float) -> list[str]:
 
 
 def _lines_of_aws(aws: Facts) -> list[str]:
-    lines = [f"on AWS: stack {aws['stack']}, {aws['region']}, {counted(aws['alarms'], 'alarm')}"]
+    lines = [f"on AWS: stack {aws['stack']}, {aws['region']}; {counted(aws['alarms'], 'alarm')} watching"]
     depths = (("queued", "waiting for a function"), ("in_hand", "in a function's hands"))
     depth = [f"{counted(aws[name], 'message')} {words}" for name, words in depths if aws[name]]
     lines += [f"intake queue: {', '.join(depth)}"] if depth else []

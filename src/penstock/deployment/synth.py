@@ -88,15 +88,19 @@ class Synthesised:
         return str(yaml.dump(self.body, Dumper=Plain, sort_keys=False, allow_unicode=True, width=120))
 
 
-def synthesise(examined: Examined) -> Synthesised:
+def synthesise(examined: Examined, *, to_deploy: bool = True) -> Synthesised:
     """Compute the template of a declaration.
+
+    Args:
+        examined: What `lake.yaml` says.
+        to_deploy: Whether it is refused for what cannot be deployed; what is deployed can be removed in any case.
 
     Raises:
         DeclarationError: The declaration has problems, says what cannot be deployed, or is larger than AWS takes; all
             problems are named with their places.
     """
     declaration = examined.declaration
-    problems = [*examined.problems, *refusals(examined)]
+    problems = [*examined.problems, *(refusals(examined) if to_deploy else ())]
     if problems or declaration is None:
         raise DeclarationError(problems)
     stack = _rendered(declaration)
