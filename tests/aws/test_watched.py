@@ -93,7 +93,7 @@ def test_notes_name_every_alarm_that_is_not_watched() -> None:
     """What is not watched stands in the template's notes."""
     notes = "\n".join(template_of("everything").notes)
     assert "alarms.disk is not watched on AWS" in notes
-    assert "functions do not begin from a snapshot" in notes
+    assert "the function intake does not begin from a snapshot" in notes
 
 
 def test_metrics_are_those_that_functions_write() -> None:

@@ -37,6 +37,7 @@ def test_help_lists_every_command_in_the_order_of_use() -> None:
         "verify",
         "maintain",
         "repair",
+        *("synth", "plan", "deploy", "destroy", "bundle", "cost"),
         "schema",
         "completion",
     ]

@@ -53,7 +53,7 @@ def add(catalog: Catalog, base: Head, file: DataFile) -> Head:
 
 def scanned(catalog: Any, order: str = "id") -> list[dict[str, Any]]:
     """The rows as the table format's own reader gives them."""
-    table = catalog._catalog().load_table((T.layer, T.name))
+    table = catalog._catalog().load_table(catalog.identifier(T))
     found: list[dict[str, Any]] = table.scan().to_arrow().sort_by(order).to_pylist()
     return found
 

@@ -107,6 +107,8 @@ class QueueWorker:
         with Holding(self._queue, messages, remaining) as held, beating(self._state):
             looked = self._look([key for message in messages for key in message.keys], held)
             self._work(self._among(looked.keys), looked.keys, held)
+            if any(message.received > 1 for message in messages):
+                self.letters.empty()  # who had it before may have been ended between a dead letter and its message
             back = {message: wait for message in messages if (wait := self._wait(message, looked)) is not None}
         self._put_off(back)
         return {"batchItemFailures": [{"itemIdentifier": message.id} for message in back]}
