@@ -27,7 +27,7 @@ sweep: $(DEV_READY) ## Let every write and statement fail once, in every way
 
 storm: $(DEV_READY) ## SIGKILLs, races, lost answers, a busy day: the storms of the suite, larger
 	@scripts/system-packages.sh
-	@PENSTOCK_STORM=full PENSTOCK_UPKEEP=full $(PYTHON_ENV) -P -m pytest tests/storms tests/queue tests/upkeep/test_busy_lake.py \
+	@PENSTOCK_STORM=full PENSTOCK_UPKEEP=full $(PYTHON_ENV) -P -m pytest tests/storms tests/queue tests/aws/test_storms.py tests/upkeep/test_busy_lake.py \
 		-rP -o faulthandler_timeout=0 --timeout 14400
 
 soak: $(DEV_READY) ## A lake that is up for 20 minutes while everything happens to it

@@ -39,6 +39,7 @@ class MailServer:
         self.receivers: list[list[str]] = []
         self.refusals: list[str] = []
         self.asked = 0
+        self._connections: list[SMTP] = []
         self.port = port or free_port()
         self._stopped = False
         self._let_go = threading.Event()
@@ -62,6 +63,7 @@ class MailServer:
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - its name
         """Take a message, or do what was asked for."""
+        self._connections.append(server)
         self.asked += 1
         refusal = self.refusals.pop(0) if self.refusals else ""
         if refusal == "hang":
@@ -90,7 +92,14 @@ class MailServer:
         self._let_go.set()
         if not self._stopped:
             self._stopped = True
+            self._controller.loop.call_soon_threadsafe(self._end_connections)
             self._controller.stop()
+
+    def _end_connections(self) -> None:
+        """End what clients have not closed yet: the server leaves it open, for the collector to complain of."""
+        for connection in self._connections:
+            if connection.transport is not None:
+                connection.transport.abort()
 
     @property
     def texts(self) -> list[str]:
