@@ -98,7 +98,7 @@ class MailServer:
     def _end_connections(self) -> None:
         """End what clients have not closed yet: the server leaves it open, for the collector to complain of."""
         for connection in self._connections:
-            if connection.transport is not None:
+            if isinstance(connection.transport, asyncio.WriteTransport):
                 connection.transport.abort()
 
     @property
