@@ -194,6 +194,7 @@ def test_rows_come_back_with_their_types() -> None:
     moment = datetime(2024, 1, 5, 10, tzinfo=UTC).replace(tzinfo=None)
     assert answer.fetchall() == [(1, "a,b", moment, Decimal("12.50"))]
     assert answer.told.id
+    assert answer.told.rows == 1, "counted from what came, not by another query"
 
 
 def test_a_failed_query_says_why_and_is_not_paid_for_twice() -> None:

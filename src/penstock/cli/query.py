@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
@@ -95,7 +95,7 @@ def command(
                 rows = WRITERS[form](result, text, Wanted(limit, terminal=terminal))
         spent = lake.clock.now() - started
         if limit is not None and rows == limit and form == "table":
-            _say_left_out(lake, asked, rows)
+            _say_left_out(lake, asked, result, rows)
     if form == "table" or output is not None:
         to = f", written to {output}" if output else ""
         read = f"; Athena read {size(result.told.scanned)}" if hasattr(result, "told") else ""
@@ -151,11 +151,13 @@ def _utf8(sql: bytes) -> str:
         raise QueryError(message) from None
 
 
-def _say_left_out(lake: Lake, asked: _Asked, rows: int) -> None:
-    """Say how many rows are not shown, where that can be counted."""
+def _say_left_out(lake: Lake, asked: _Asked, result: Result, rows: int) -> None:
+    """Say how many rows are not shown, where that can be counted; Athena, which is paid for each query, said it."""
     try:
         counting = f"SELECT count(*) FROM ({asked.statement.strip().rstrip(';')}\n)"  # noqa: S608 - it is the person's own
-        total = replace(asked, statement=counting).answer(lake).fetchall()[0][0]
+        total = (
+            result.told.rows if hasattr(result, "told") else lake.query(counting, asked.at, asked.role).fetchall()[0][0]
+        )
     except PenstockError:
         say("there may be more rows: --limit N shows more", err=True)
         return

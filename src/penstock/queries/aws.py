@@ -41,13 +41,13 @@ class Told:
 
     Attributes:
         id: Its execution.
+        rows: How many rows the answer has.
         scanned: Bytes that were read, and are paid for; 10 MB is the least.
-        seconds: How long it took, waiting included.
     """
 
     id: str
+    rows: int
     scanned: int
-    seconds: float
 
 
 class Answer(Result):
@@ -81,9 +81,7 @@ class AthenaAsker:
         statement = compiled(sql, self._deployed.lake, self._schema)
         group = self._deployed.workgroup + (f"-role-{role}" if role else "")
         execution = self._finished(self._started(statement.sql, group, role or OPERATOR), progress or (lambda _: None))
-        statistics = execution.get("Statistics", {})
-        scanned, spent = statistics.get("DataScannedInBytes", 0), statistics.get("TotalExecutionTimeInMillis", 0)
-        return self._rows(execution, statement, Told(execution["QueryExecutionId"], scanned, spent / 1000))
+        return self._rows(execution, statement)
 
     def _started(self, statement: str, group: str, who: str) -> str:
         place = f"s3://{self._deployed.enriched_bucket}/results/{who}/"  # the workgroup enforces the same
@@ -114,12 +112,14 @@ class AthenaAsker:
             raise QueryError(f"Athena: {reason}", where=number, hint=_hint(reason))
         return found
 
-    def _rows(self, execution: dict[str, Any], asked: Compiled, told: Told) -> Answer:
+    def _rows(self, execution: dict[str, Any], asked: Compiled) -> Answer:
         connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
         connection.execute("SET TimeZone='UTC'")
         with self._fetched(execution["ResultConfiguration"]["OutputLocation"]) as file:
-            connection.execute(_reading(str(file), asked))
+            ((rows,),) = connection.execute(_reading(str(file), asked)).fetchall()
         connection.execute("SET enable_external_access=false")
+        scanned = execution.get("Statistics", {}).get("DataScannedInBytes", 0)
+        told = Told(execution["QueryExecutionId"], rows, scanned)
         return Answer(connection.sql("SELECT * FROM answer"), connection, told)
 
     @contextlib.contextmanager

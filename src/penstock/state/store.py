@@ -21,6 +21,8 @@ from penstock.state.specs import UNPARTITIONED, Spec
 from penstock.state.trouble import NO_TROUBLE, Trouble
 from penstock.state.workflows import Schedules, WorkflowRuns
 
+LEASE_SECONDS = 60.0
+"""How long a lease or a claim lasts that nobody prolongs."""
 ArrivalState = Literal["pending", "working", "finished", "dead", "superseded", "discarded"]
 RunState = Literal["finished", "empty", "failed"]
 

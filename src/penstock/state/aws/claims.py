@@ -20,9 +20,8 @@ from penstock.state.aws.database import Database, until_in
 from penstock.state.aws.documents import Doc
 from penstock.state.aws.files import arrival_in, changed, lost_by
 from penstock.state.aws.layout import Key, arrival_at, arrivals_of, worker_at
-from penstock.state.aws.leases import LEASE_SECONDS
 from penstock.state.aws.unit import Call, Unit
-from penstock.state.store import Arrival
+from penstock.state.store import LEASE_SECONDS, Arrival
 from penstock.state.trouble import ALONE, COMPANY, Trouble
 
 SILENT = "the process ended or fell silent while working on it"

@@ -9,9 +9,7 @@ from penstock.state.aws.database import Database, until_in
 from penstock.state.aws.documents import Doc
 from penstock.state.aws.layout import KEPT_SECONDS, lease_at, worker_at
 from penstock.state.aws.unit import Unit
-from penstock.state.store import Lease
-
-LEASE_SECONDS = 60.0
+from penstock.state.store import LEASE_SECONDS, Lease
 
 
 class Leases:

@@ -18,12 +18,13 @@ from penstock.state.aws.events import Events
 from penstock.state.aws.figures import Figures
 from penstock.state.aws.heads import Heads
 from penstock.state.aws.layout import KEPT_SECONDS, worker_at
-from penstock.state.aws.leases import LEASE_SECONDS, Leases
+from penstock.state.aws.leases import Leases
 from penstock.state.aws.messages import Messages
 from penstock.state.aws.overview import Overview
 from penstock.state.aws.runs import Runs
 from penstock.state.aws.unit import Unit
 from penstock.state.processes import Process, dumped
+from penstock.state.store import LEASE_SECONDS
 
 
 class DynamoState:

@@ -12,8 +12,7 @@ from typing import Any
 from penstock.naming import TableName
 from penstock.state.sqlite.accounting import dumped, loaded
 from penstock.state.sqlite.database import Database
-from penstock.state.sqlite.leases import LEASE_SECONDS
-from penstock.state.store import Accounting, Arrival, ArrivalState
+from penstock.state.store import LEASE_SECONDS, Accounting, Arrival, ArrivalState
 from penstock.state.trouble import ALONE, COMPANY, NO_TROUBLE, Trouble
 
 ENDED = "the process ended while working on it"

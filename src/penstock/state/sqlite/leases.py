@@ -6,9 +6,7 @@ import sqlite3
 import threading
 
 from penstock.state.sqlite.database import Database
-from penstock.state.store import Lease
-
-LEASE_SECONDS = 60.0
+from penstock.state.store import LEASE_SECONDS, Lease
 
 
 class Leases:
