@@ -18,7 +18,7 @@ demo: $(DEMO_READY) ## Build a sample lake and walk through it
 test: $(DEV_READY) ## Everything CI runs: check, then the whole suite against the built wheel
 	@scripts/system-packages.sh
 	@scripts/checkov.sh
-	@scripts/check.sh
+	@scripts/check.sh --without-tests
 	@scripts/test-wheel.sh
 
 sweep: $(DEV_READY) ## Let every write and statement fail once, in every way

@@ -19,7 +19,7 @@ unset PYTHONPATH VIRTUAL_ENV
 echo "checkov.sh: installing checkov into .venv-checkov"
 rm -rf .venv-checkov
 if ! { .venv/bin/uv venv --quiet --python .venv/bin/python .venv-checkov &&
-    .venv/bin/uv pip install --quiet --python .venv-checkov/bin/python "$checkov"; }; then
+    .venv/bin/uv pip install --quiet --compile-bytecode --python .venv-checkov/bin/python "$checkov"; }; then
     rm -rf .venv-checkov
     echo "checkov.sh: uv could not install $checkov (see above); check the network, and run scripts/checkov.sh again" >&2
     exit 1

@@ -78,6 +78,13 @@ MODELS: dict[str, tuple[str, str]] = {
             "[Workflows](../workflows.md) shows how they go."
         ),
     ),
+    "SavedQuery": (
+        "queries",
+        (
+            "Each key names a query; its value is a SELECT, or has these keys. [Saved queries](../saved-queries.md) "
+            "shows what becomes of them."
+        ),
+    ),
     "On": ("on", "Events that start a workflow. [Events](../events.md) tells what each is."),
     "WorkflowStep": ("steps of workflows", "A step does exactly one thing; `timeout` and `retry` go for it alone."),
     "Notify": ("notify", "What stands below `notify`."),
@@ -89,6 +96,11 @@ MODELS: dict[str, tuple[str, str]] = {
     "AwsFunction": ("aws.function", "How large the function is that turns files into rows."),
     "AwsIntake": ("aws.intake", "How the queue of files that landed is worked on."),
     "AwsUpkeep": ("aws.upkeep", "How large the function is that looks after tables, and how often it runs."),
+    "AwsSecret": (
+        "aws.secrets",
+        "What `${NAME}` is on AWS. [Deploying](../deploying.md#secrets) says where a secret can stand.",
+    ),
+    "AwsRole": ("aws.roles", "Who may act as a role of `access` on AWS. [Security](../security.md#roles) tells more."),
     "AwsCost": ("aws.cost", "What `penstock cost` reckons for. [Costs](../costs.md) shows it."),
     "Mail": ("mail", "Where plain mail addresses are sent through. [Notices](../notices.md) shows it."),
     "Notice": ("notices", "Who is told of what. [Notices](../notices.md) shows them at work."),
@@ -118,6 +130,8 @@ EXAMPLES: dict[str, Any] = {
     "Undelivered.at_least": 5,
     "OldestWaiting.older_than": "10m",
     "Freshness.older_than": "2h",
+    "Declaration.queries": {"per_day": "SELECT day, count(*) AS orders FROM orders GROUP BY day"},
+    "SavedQuery.description": "What was sold in each region",
     "Declaration.workflows": {"nightly": {"cron": "0 2 * * *", "refresh": "all"}},
     "Declaration.allow_exec": True,
     "Workflow.description": "The figures of the day before",

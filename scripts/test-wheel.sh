@@ -9,7 +9,8 @@ unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 printf '\n== wheel\n'
 scripts/build-wheel.sh
 .venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-wheel
-.venv/bin/uv pip install --quiet --python .venv-wheel/bin/python --refresh-package penstock --group dev dist/*.whl
+# Compiled now: thousands of processes import it, and none of them may be allowed to keep what it compiled.
+.venv/bin/uv pip install --quiet --compile-bytecode --python .venv-wheel/bin/python --refresh-package penstock --group dev dist/*.whl
 echo "Installed it in .venv-wheel"
 
 printf '\n== tests\n'

@@ -10,6 +10,7 @@ emulator, as far as that carries.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import subprocess
 import sys
@@ -161,11 +162,30 @@ class Walk:
         found = self.penstock("query", QUESTION, "--aws", "--engine", engine, "--format", "json")
         assert_equal(f"answer by {engine}", json.loads(found), ANSWER)
 
+    def fetch_rows(self) -> None:
+        """`penstock query --aws --format csv --output groups.csv`: the answer as a file."""
+        file = self.folder / "groups.csv"
+        engine = "athena" if self.athena else "duckdb"
+        self.penstock("query", QUESTION, "--aws", "--engine", engine, "--format", "csv", "--output", str(file))
+        with file.open(encoding="utf-8", newline="") as rows:
+            found = [{**row, "n": int(row["n"])} for row in csv.DictReader(rows)]
+        assert_equal("rows of groups.csv", found, ANSWER)
+
     def deliver_bad_file(self) -> None:
         """`aws s3 cp bad.csv`: a dead letter, a message in its queue."""
         self.deliver("consultations-bad.csv", "")
         self.wait("the dead letter", lambda: bool(self.asked("dead", "list", "--aws")))
         self.wait("the dead letter's message", lambda: self.asked("status", "--aws")["aws"]["dead_letters"] == 1)
+
+    def read_queue(self) -> None:
+        """`aws sqs get-queue-attributes`: one message waits in the dead-letter queue."""
+        names: Any = ["ApproximateNumberOfMessages"]
+        sqs, queue = aws.client("sqs", self.deployed.region), self.deployed.dead_letter_queue
+
+        def waiting() -> int:
+            return int(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"][names[0]])
+
+        self.wait("the queue's own figure", lambda: waiting() == 1)
 
     def hear_alarm(self) -> None:
         """`penstock status --aws`: the alarm of dead letters is on."""
@@ -199,7 +219,9 @@ class Walk:
             (self.ask_catalog, ""),
             (self.ask_here, ""),
             (self.ask_athena, nobody_asks),
+            (self.fetch_rows, ""),
             (self.deliver_bad_file, ""),
+            (self.read_queue, ""),
             (self.hear_alarm, nobody_looks),
             (self.mend_file, ""),
             (self.deliver_again, ""),

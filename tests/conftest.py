@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 import penstock
-from penstock import redaction
+from penstock import faults, redaction
 
 pytest_plugins = ["tests.parallel", "tests.told", "tests.contracts.what_ran"]
 
@@ -25,6 +25,25 @@ def _no_secrets() -> Iterator[None]:
     """Every test knows its own secrets only."""
     yield
     redaction.forget()
+
+
+@pytest.fixture(autouse=True)
+def _no_faults() -> Iterator[None]:
+    """Whatever a test made fail works for the next one."""
+    yield
+    faults.install(None)
+
+
+@pytest.fixture(autouse=True)
+def _asked_of_aws(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The session says at its end what each file of tests asked of which service of the AWS on this machine."""
+    yield
+    from tests.told import count  # here, as plugins are to be loaded by pytest first
+
+    cloud = sys.modules.get("tests.aws.cloud")
+    for service, number in cloud.answered().items() if cloud is not None else ():
+        file = request.path.relative_to(Path(__file__).parent).as_posix()
+        count("answered by moto", service, number, unit=f"requests of tests/{file}")
 
 
 @pytest.fixture(scope="session", autouse=True)

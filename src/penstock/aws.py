@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from penstock.errors import AwsCredentialsError, AwsDeniedError, AwsError
+from penstock.errors import AwsCredentialsError, AwsDeniedError, AwsError, PenstockError
 from penstock.version import __version__
 
 INSTALL = 'install it with: pip install "penstock[aws]"'
@@ -31,6 +31,8 @@ DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperat
 EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException", "RequestExpired"}
 )
+OF_THE_REQUEST = re.compile(r"Validation|TooLarge|TooLong|Malformed|Invalid(?:Argument|Input|Parameter|Request)")
+"""How AWS speaks of what was asked of it: asking again gives the same."""
 SETTINGS = "look at AWS_PROFILE, AWS_REGION and ~/.aws, and at aws.region in lake.yaml"
 ACTION_OF = {
     "HeadObject": "GetObject",
@@ -49,6 +51,8 @@ SERVICE_OF = {"monitoring": "cloudwatch"}
 """Services whose permissions begin with another name than that which calls are signed for."""
 _clients: dict[tuple[int, str, str | None], Any] = {}
 _lock = threading.Lock()
+_heard = {"answers": 0}
+_hearing = threading.Lock()
 
 
 def client(service: str, region: str | None = None) -> Any:
@@ -63,6 +67,15 @@ def client(service: str, region: str | None = None) -> Any:
         if key not in _clients:
             _clients[key] = _made(service, region)
         return _clients[key]
+
+
+def heard() -> int:
+    """How many answers, refusals and failures of calls have come to this process so far, from whatever service.
+
+    While this number stays the same, AWS told this process nothing new.
+    """
+    with _hearing:
+        return _heard["answers"]
 
 
 def forget_clients() -> None:
@@ -96,18 +109,39 @@ def _made(service: str, region: str | None) -> Any:
     except BotoCoreError as error:  # a profile that is not there, a region that cannot be one
         raise AwsCredentialsError(f"what is set for AWS cannot be used: {error}", hint=SETTINGS) from error
     made.meta.events.register("after-call", _note_service)
+    made.meta.events.register("after-call-error", _note_failure)
     return made
 
 
 def _note_service(parsed: dict[str, Any], model: Any, **_: object) -> None:
-    """Let an answer say whose it is."""
+    """Let an answer say whose it is, and count it."""
     parsed.setdefault("ResponseMetadata", {})["Service"] = model.service_model.signing_name
+    _note_failure()
+
+
+def _note_failure(**_: object) -> None:
+    """Count what came of a call."""
+    with _hearing:
+        _heard["answers"] += 1
 
 
 def code_of(error: BaseException) -> str:
     """What AWS calls an error, such as `NoSuchKey`; empty for what is no answer of AWS."""
     response = getattr(error, "response", None)
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def is_of_aws(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, is no fault of what was asked, but AWS's own, or of the way to it.
+
+    An outage, throttling, credentials that ran out or allow too little, a key that is disabled.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, AwsError):
+            return not OF_THE_REQUEST.search(f"{code_of(found.__cause__ or found)} {found.what}")
+        found = None if isinstance(found, PenstockError) else found.__cause__
+    return False
 
 
 @contextmanager

@@ -53,3 +53,11 @@ def iso(seconds: float) -> str:
     """Write a moment as ISO 8601 in UTC with milliseconds, such as `2026-01-31T08:00:00.000Z`."""
     moment = datetime.fromtimestamp(seconds, tz=UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def moment_of(text: object) -> float | None:
+    """The moment that `iso` wrote, seconds since 1970; None for what is none."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return None

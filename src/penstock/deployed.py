@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from penstock.errors import AwsError
-from penstock.naming import TableName
 
 VARIABLE = "PENSTOCK_"
 
@@ -113,8 +112,3 @@ def layer_of(lake: str, database: str) -> str | None:
 def stack_name(lake: str) -> str:
     """The stack of a lake that names none: CloudFormation takes no underscore."""
     return f"penstock-{lake.replace('_', '-')}"
-
-
-def athena_name(lake: str, table: TableName) -> str:
-    """A table as Athena calls it, quoted."""
-    return f'"{database_name(lake, table.layer)}"."{table.name}"'

@@ -93,6 +93,12 @@ class DamagedFileError(BadFileError):
     code = "damaged_file"
 
 
+class ArchivedFileError(BadFileError):
+    """An object lies in an archive, from which nothing can be read at once; once restored, it is tried again."""
+
+    code = "archived"
+
+
 class CheckHaltedError(BadFileError):
     """A check that halts was broken: the whole file is refused, the table stays as it was."""
 
@@ -300,6 +306,12 @@ class AwsDeniedError(AwsError):
     """AWS does not allow the credentials to do what was asked; the error names the permission."""
 
     code = "aws_denied"
+
+
+class SecretError(AwsError):
+    """A secret that `aws.secrets` names cannot be had, or is not what it is to be; no file was touched."""
+
+    code = "secret"
 
 
 class DeploymentError(AwsError):

@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import total_ordering
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -37,15 +38,26 @@ _DATA_FILE = re.compile(
     r"(?:-(?P<part>\d+))?(?:-x\d+)?\.parquet$"
 )
 
+_NUMBER = re.compile(r"[0-9]+")
+_DIGITS = 20
 _PACK = re.compile(r"^pack-[0-9a-f]{32}\.parquet$")
 _PLAIN = re.compile(r'^[^"(),\s](?:[^"(),]*[^"(),\s])?$')
 IDENTITY = "identity"
 """The transform that takes a column's value as it is."""
 
 
-@dataclass(frozen=True, order=True)
+def natural(text: str) -> tuple[str, str]:
+    """What texts are sorted by so that the numbers in them count as numbers."""
+    return _NUMBER.sub(lambda found: found[0].zfill(_DIGITS), text), text
+
+
+@total_ordering
+@dataclass(frozen=True)
 class TableName:
-    """A table's layer and name; `str()` leaves the default layer out, as the declaration may."""
+    """A table's layer and name; `str()` leaves the default layer out, as the declaration may.
+
+    Names are ordered as people do: `t7` comes before `t59`.
+    """
 
     layer: str
     name: str
@@ -55,6 +67,12 @@ class TableName:
         """Read `layer.name` or `name`."""
         layer, _, name = text.rpartition(".")
         return cls(layer or DEFAULT_LAYER, name)
+
+    def __lt__(self, other: object) -> bool:
+        """Whether it is listed before another: by layer, then by name."""
+        if not isinstance(other, TableName):
+            return NotImplemented
+        return (natural(self.layer), natural(self.name)) < (natural(other.layer), natural(other.name))
 
     def __str__(self) -> str:
         """Write the name as the declaration does."""
@@ -139,6 +157,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     lower = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=0.6)
     return f'; did you mean "{lower[close[0]]}"?' if close else ""
+
+
+def counted(count: int, word: str) -> str:
+    """A count with its word: `1 file`, `2,000 files`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def printable(text: str) -> str:

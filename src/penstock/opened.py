@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from penstock.clock import Clock, SystemClock
-from penstock.errors import DeclarationError, PenstockError, StateError
+from penstock.errors import DeclarationError, PenstockError
 from penstock.naming import TableName
 from penstock.runs import Limits
 from penstock.signals import Signals
 from penstock.site import STATE_FOLDER, LocalSite, Site
-from penstock.state import Heads, NoHeads, SqliteState, State
+from penstock.state import SqliteState, State
 from penstock.state.known import Declared, KnownText, LazyTables
 from penstock.state.processes import Kind, Process, at_work, this_process
 from penstock.storage.room import Room
@@ -37,8 +37,20 @@ JOURNAL_EVENTS = (
 TOLD = ("arrived", "breached", "recovered", "replayed", "scheduled", "workflow", "alarm", "ok")
 """Recorded events that are announced as they are, for the journal; the others are announced with more facts."""
 OF_UP = (
-    *("up_started", "up_stopped", "paused", "resumed", "full", "blocked", "discarded", "unrecorded", "polling"),
+    *(
+        "up_started",
+        "up_stopped",
+        "paused",
+        "resumed",
+        "full",
+        "outage",
+        "blocked",
+        "discarded",
+        "unrecorded",
+        "polling",
+    ),
     *("attendant_failed", "part_failed", "left_alone", "declaration_changed", "declaration_refused"),
+    "secret_changed",
 )
 
 
@@ -61,6 +73,7 @@ class Opened:
         clock: Clock | None = None,
         text: bytes | None = None,
         site: Callable[[Opened], Site] | None = None,
+        read: Callable[[str], Examined] | None = None,
     ) -> None:
         """Open the lake in `folder`.
 
@@ -69,6 +82,7 @@ class Opened:
             clock: What time it is; the machine's clock, when left out.
             text: What declares it; `lake.yaml`, when left out.
             site: Says where it stands; in its folder, when left out.
+            read: Reads what declares it; with the environment's variables, when left out.
 
         Raises:
             LakeNotFoundError: There is no `lake.yaml`.
@@ -77,6 +91,7 @@ class Opened:
         """
         self.folder = folder.absolute()
         self._text = _bytes_of(self.folder / "lake.yaml") if text is None else text
+        self._read = read
         known = KnownText(self.folder / STATE_FOLDER, __version__)
         self._declared = (known.recall(self._text) if self._text else None) or self._examine(known)
         self.clock = clock or SystemClock()
@@ -99,17 +114,19 @@ class Opened:
         return declared
 
     @cached_property
-    def _examined(self) -> Examined:
+    def examined(self) -> Examined:
+        """What came of looking at `lake.yaml`, its problems included, as it was when the lake was opened."""
         from penstock.declaration import decoded, examine, read_text
 
-        return examine(read_text(self.folder) if self._text is None else decoded(self._text))
+        text = read_text(self.folder) if self._text is None else decoded(self._text)
+        return (self._read or examine)(text)
 
     @cached_property
     def declaration(self) -> Declaration:
         """What `lake.yaml` says, as it was when the lake was opened."""
-        if self._examined.problems or self._examined.declaration is None:
-            raise DeclarationError(self._examined.problems)
-        return self._examined.declaration
+        if self.examined.problems or self.examined.declaration is None:
+            raise DeclarationError(self.examined.problems)
+        return self.examined.declaration
 
     @property
     def name(self) -> str:
@@ -185,13 +202,6 @@ class Opened:
     def history(self) -> History:
         """The past of the tables: snapshots and tags."""
         return History(self.catalog)
-
-    def _heads(self) -> Heads:
-        """The cache of heads; one that keeps nothing where the state store cannot be used."""
-        try:
-            return self.state.heads
-        except StateError:
-            return NoHeads()
 
     @cached_property
     def room(self) -> Room:

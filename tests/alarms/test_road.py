@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.notices.servers import MailServer, body, mail_server
+from tests.waiting import until
 
 PENSTOCK = Path(sys.executable).with_name("penstock")
-PATIENCE = 60.0
 DECLARATION = """
 lake: road
 up: {port: 0}
@@ -27,14 +25,6 @@ def penstock(lake: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(PENSTOCK), "-C", str(lake), *arguments], capture_output=True, text=True, check=False, timeout=120
     )
-
-
-def until(there: Callable[[], bool], what: str) -> None:
-    """Wait for something that another process does."""
-    end = time.monotonic() + PATIENCE
-    while not there():
-        assert time.monotonic() < end, f"{what} did not come within {PATIENCE:g} s"
-        time.sleep(0.05)
 
 
 def outbox(lake: Path) -> str:
@@ -77,9 +67,9 @@ def test_while_up_a_dead_letter_is_mailed_and_so_is_its_end(lake: Path) -> None:
                 assert up.stdout is not None
                 assert "watching" in up.stdout.readline()
                 (lake / "raw" / "bad.csv").write_text("")
-                until(lambda: _mailed(server, "1 dead letter waits: bad.csv (orders): the file is empty"), "the alarm")
+                assert until(lambda: _mailed(server, "1 dead letter waits: bad.csv (orders): the file is empty"))
                 (lake / "raw" / "bad.csv").write_text("id\n1\n")
-                until(lambda: _mailed(server, "no dead letter waits any more: bad.csv is in"), "the end of the alarm")
+                assert until(lambda: _mailed(server, "no dead letter waits any more: bad.csv is in"))
             finally:
                 up.terminate()
                 up.communicate(timeout=60)

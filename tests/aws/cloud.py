@@ -7,6 +7,8 @@ is mended here is what the product relies on and moto does not do:
 - DynamoDB: calls come one after the other, so that nothing comes between a condition and its write; a transaction looks
   at all conditions before it writes anything (moto copies the whole table for every item, to take it back), and takes
   no more than 4 MB.
+- Requests are counted by service, whichever process they come from: the session says at its end what each file of tests
+  asked of which service.
 - Policies of buckets, and change sets: see `moto_stacks`; properties that CloudFormation leaves out: `moto_properties`.
 """
 
@@ -15,8 +17,10 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import threading
 import uuid
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -24,6 +28,9 @@ from penstock import aws
 from tests.aws import moto_properties, moto_stacks
 
 REGION = "eu-west-3"
+_ANSWERED: Counter[str] = Counter()
+"""Requests that were answered since somebody asked, by service."""
+_SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/[^/]+/([\w-]+)/")
 ACCOUNT = "123456789012"
 
 
@@ -61,6 +68,13 @@ def point_at(address: str) -> None:
     aws.forget_clients()
 
 
+def answered() -> dict[str, int]:
+    """How many requests were answered since this was asked last, by service."""
+    found = dict(_ANSWERED)
+    _ANSWERED.subtract(found)
+    return {service: number for service, number in found.items() if number}
+
+
 def reset() -> None:
     """Forget everything that was made on AWS."""
     import urllib.request
@@ -83,6 +97,7 @@ def bucket(versioned: bool = True) -> str:  # noqa: FBT001, FBT002 - reads well 
 @cache
 def _mend() -> None:
     """Make moto refuse what AWS refuses."""
+    _count()
     _mend_dynamodb()
     moto_stacks.mend()
     moto_properties.mend()
@@ -100,6 +115,20 @@ def _mend() -> None:
             return original(self)
 
     GlueResponse.update_table = update_table  # type: ignore[method-assign]
+
+
+def _count() -> None:
+    """Count what is answered."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+    original = DomainDispatcherApplication.__call__
+
+    def call(self: Any, environ: dict[str, Any], start_response: Any) -> Any:
+        if signed := _SIGNED_FOR.search(environ.get("HTTP_AUTHORIZATION", "")):
+            _ANSWERED[signed[1]] += 1
+        return original(self, environ, start_response)
+
+    DomainDispatcherApplication.__call__ = call  # type: ignore[method-assign]
 
 
 def _mend_dynamodb() -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from penstock.storage.aws import S3RawZone, S3Zone
 from tests.aws.machines import Machines
+from tests.aws.proxy import Wire, wire
+from tests.aws.zones import raw_zone, tables_zone
 
 
 @pytest.fixture
@@ -16,3 +19,22 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
     made = Machines(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> S3RawZone:
+    """A zone that others write to."""
+    return raw_zone(tmp_path / "raw")
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> S3Zone:
+    """A zone that Penstock writes to."""
+    return tables_zone(tmp_path / "tables")
+
+
+@pytest.fixture
+def line() -> Iterator[Wire]:
+    """A way to AWS that can be made to fail."""
+    with wire() as made:
+        yield made

@@ -10,7 +10,7 @@ from typing import Any
 
 import penstock.templates
 from penstock.access.policy import document, filled, stack_values
-from penstock.declaration import Declaration, examine
+from penstock.declaration import Declaration, examine_deployed
 from penstock.deployed import Deployed, stack_name
 from penstock.deployment.permissions import principals
 from penstock.naming import TableName
@@ -31,8 +31,19 @@ tables:
   annonces: {files: "annonces*.csv"}
   sales.orders: {files: "orders*.csv"}
   sales.lines: {files: "sales/**/lines*.csv"}
-  salaries: {files: "pay_[12].csv"}
-  hr.people: {files: "people/*.csv"}
+  salaries: {files: "pay_[12].csv", steps: [{hash: {columns: [name], salt: "${SALT}"}}]}
+  hr.people: {files: "people/*.csv", steps: [{hash: {columns: [name], salt: "${PEPPER}"}}]}
+queries: {sales: SELECT count(*) AS lines FROM sales.lines}
+aws:
+  secrets:
+    SALT: agency/salt
+    PEPPER:
+      secret: arn:aws:secretsmanager:us-east-1:999999999999:secret:pepper-Xy12zZ
+      key: pepper
+      kms_key: arn:aws:kms:us-east-1:999999999999:key/11111111-2222-3333-4444-555555555555
+  roles:
+    curated: {who: ["arn:aws:iam::123456789012:role/analysts", "arn:aws:iam::999999999999:user/visitors/*"]}
+    admin: {who: ["arn:aws:iam::123456789012:user/boss"], mfa: true}
 """
 
 
@@ -114,7 +125,7 @@ def deployed_as(lake: str) -> Deployed:
 @cache
 def questioned(lake: str) -> Questioned:
     """A template's lake, or `agency`."""
-    examined = examine(_text(lake))
+    examined = examine_deployed(_text(lake))
     assert examined.declaration is not None
     assert not examined.problems
     deployed = deployed_as(examined.declaration.lake)

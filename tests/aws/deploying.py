@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from penstock import aws
 from penstock.clock import HeldClock
-from penstock.declaration import Examined, examine
+from penstock.declaration import Examined, examine_deployed
 from penstock.deployment.apply import Deployment, Package
 from penstock.deployment.change_sets import ChangeSet
 from penstock.deployment.destroy import Destruction, Listener
@@ -37,7 +38,7 @@ class Deployer:
     def __init__(self, text: str | None = None, lake: str = "consultations") -> None:
         cloud.start()
         self.text = text or text_of(lake)
-        self.examined: Examined = examine(self.text, environment={})
+        self.examined: Examined = examine_deployed(self.text)
         assert self.examined.declaration is not None, self.examined.problems
         self.declaration = self.examined.declaration
         self.made: Synthesised = synthesise(self.examined)
@@ -96,6 +97,27 @@ class Deployer:
             s3.put_object(Bucket=raw, Key="a.csv", Body=str(number).encode())
         s3.delete_object(Bucket=raw, Key="a.csv")
         return raw
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let CloudFormation take its time: what it was told to do goes on until the block ends. Moto does it at once."""
+    made = backend().__class__
+    original, going = made.execute_change_set, dict[str, str]()
+
+    def execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
+        original(self, change_set_name, stack_name)
+        stack = self.stacks[self.change_sets[change_set_name].stack_id]
+        going[stack.name] = stack.status
+        stack.status = stack.status.replace("_COMPLETE", "_IN_PROGRESS")
+
+    made.execute_change_set = execute_change_set
+    try:
+        yield
+    finally:
+        made.execute_change_set = original
+        for name, status in going.items():
+            put_into(name, status)
 
 
 def backend() -> Any:

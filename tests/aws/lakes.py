@@ -10,12 +10,14 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from penstock import aws
 from penstock.clock import Clock
+from penstock.declaration import examine_deployed
 from penstock.deployed import Deployed
 from penstock.deployment.functions import FOLDER, WORK, Runtime
 from penstock.lake import Lake
@@ -52,10 +54,15 @@ class CloudLake:
         """Its functions in this process, in the disk `work` of their own."""
         return Runtime({**self.variables, WORK: str(self.work / work)}, self.log, clock)
 
-    def open(self, clock: Clock | None = None) -> Lake:
-        """Open it as from a laptop."""
+    def open(self, clock: Clock | None = None, **values: str) -> Lake:
+        """Open it as from a laptop; with the `values` of its secrets, rows can be made."""
         work = self.work / "laptop"
-        return Lake(self.folder, clock, site=lambda lake: AwsSite(self.deployed, work, lake.note_sealed))
+        return Lake(
+            self.folder,
+            clock,
+            site=lambda lake: AwsSite(self.deployed, work, lake.note_sealed),
+            read=partial(examine_deployed, values=values or None),
+        )
 
     def land(self, key: str, content: bytes) -> None:
         """Let a file land."""

@@ -27,12 +27,14 @@ Then = Callable[[], object]
 class Line:
     """The line to one operation of one service, for as long as the block takes."""
 
-    def __init__(self, service: str, operation: str) -> None:
-        """Let everything through at first."""
-        self._events = aws.client(service).meta.events
+    def __init__(self, service: str, operation: str, region: str | None = None) -> None:
+        """Let everything through at first; of the clients that name this region."""
+        self._events = aws.client(service, region).meta.events
         self._event = f"before-send.{service}.{operation}"
         self.lost_requests = self.lost_answers = self.throttled = 0
         """How many of the next requests, and of the next answers, are lost, and how many requests are refused."""
+        self.instead: list[tuple[int, dict[str, Any]]] = []
+        """What is answered to the next requests in AWS's place: a status, and the fields."""
         self.between: Then | None = None
         """What happens after the first request whose answer is lost."""
         self.kept: list[Any] = []
@@ -51,7 +53,9 @@ class Line:
         self.sent += 1
         if self.throttled:
             self.throttled -= 1
-            return _slow_down(request)
+            return _answer(request, 400, {"__type": "ThrottlingException", "message": "Rate exceeded"})
+        if self.instead:
+            return _answer(request, *self.instead.pop(0))
         if self.lost_requests:
             self.lost_requests -= 1
             self.kept.append(request)
@@ -70,10 +74,10 @@ class Line:
         return int(URLLib3Session().send(self.kept[0]).status_code)
 
 
-def _slow_down(request: Any) -> AWSResponse:
-    body = json.dumps({"__type": "ThrottlingException", "message": "Rate exceeded"}).encode()
+def _answer(request: Any, status: int, facts: dict[str, Any]) -> AWSResponse:
+    body = json.dumps(facts).encode()
     raw = SimpleNamespace(stream=io.BytesIO(body).read, headers={})
-    answer = AWSResponse(request.url, 400, {"Content-Type": "application/x-amz-json-1.1"}, raw)
+    answer = AWSResponse(request.url, status, {"Content-Type": "application/x-amz-json-1.1"}, raw)
     answer._content = body  # nothing need be read from a connection
     return answer
 

@@ -41,6 +41,10 @@ def _workgroup(_name: str, properties: Properties) -> str:
     return str(properties["Name"])
 
 
+def _named_query(_name: str, properties: Properties) -> str:
+    return str(aws.client("athena").create_named_query(**properties)["NamedQueryId"])
+
+
 def _alarm(_name: str, properties: Properties) -> str:
     aws.client("cloudwatch").put_metric_alarm(**properties)
     return str(properties["AlarmName"])
@@ -100,6 +104,7 @@ MODELS: dict[str, tuple[Make, Remove]] = {
         _workgroup,
         lambda name, _facts: aws.client("athena").delete_work_group(WorkGroup=name, RecursiveDeleteOption=True),
     ),
+    "AWS::Athena::NamedQuery": (_named_query, _keep),  # moto removes no named query; its workgroup takes it along
     "AWS::CloudWatch::Alarm": (_alarm, lambda name, _facts: aws.client("cloudwatch").delete_alarms(AlarmNames=[name])),
     "AWS::SNS::Subscription": (_subscription, lambda name, _facts: aws.client("sns").unsubscribe(SubscriptionArn=name)),
     "AWS::SNS::TopicPolicy": (_topic_policy, _keep),

@@ -12,6 +12,8 @@
 - IAM: a managed policy goes with its stack.
 - KMS: a key of a template may carry tags, and can be described afterwards.
 - CloudFormation: a change set is looked for among those of the stack that is named, not among all.
+- CloudFormation: a change set is executed once, and one that is gone is refused as AWS refuses it; moto stumbles. Of
+  one name there is one, and no other is made meanwhile; moto makes another.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import threading
 from collections.abc import Mapping
 from functools import cache
 from types import SimpleNamespace
@@ -48,6 +51,7 @@ def mend() -> None:
     _outputs()
     _updates()
     _policies_go()
+    _once()
     moto_models.add()
 
 
@@ -193,6 +197,40 @@ def _updates() -> None:
         return resources_map[logical_id] if found is None else found
 
     parsing.parse_and_update_resource = update
+
+
+def _once() -> None:
+    stacks_of = _of("moto.cloudformation.models", "CloudFormationBackend")
+    refused = _of("moto.cloudformation.exceptions", "CloudFormationError")
+    original, deleting = stacks_of.execute_change_set, stacks_of.delete_change_set
+
+    def found(self: Any, name: str) -> Any:
+        if name not in self.change_sets:
+            raise refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
+        return self.change_sets[name]
+
+    making, alone = stacks_of.create_change_set, threading.Lock()
+
+    def create_change_set(self: Any, stack_name: str, change_set_name: str, **more: Any) -> Any:
+        with alone:
+            names = {(each.stack_name, each.change_set_name) for each in self.change_sets.values()}
+            if (stack_name, change_set_name) in names:
+                raise refused("AlreadyExistsException", f"ChangeSet {change_set_name} already exists")
+            return making(self, stack_name, change_set_name, **more)
+
+    def execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
+        state = found(self, change_set_name).execution_status
+        if state != "AVAILABLE":
+            text = f"ChangeSet [{change_set_name}] cannot be executed in its current execution status of [{state}]"
+            raise refused("InvalidChangeSetStatus", text)
+        original(self, change_set_name, stack_name)
+
+    def delete_change_set(self: Any, change_set_name: str) -> None:
+        found(self, change_set_name)
+        deleting(self, change_set_name)
+
+    stacks_of.create_change_set, stacks_of.execute_change_set = create_change_set, execute_change_set
+    stacks_of.delete_change_set = delete_change_set
 
 
 def _policies_go() -> None:

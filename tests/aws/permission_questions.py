@@ -62,7 +62,7 @@ def below(prefix: str) -> Context:
 
 def through(service: str, what: str, region: str = "{region}") -> Context:
     """The key is used by a service, for something that it encrypts."""
-    names = {"s3": "aws:s3:arn", "sqs": "aws:sqs:arn", "sns": "aws:sns:topicArn", "dynamodb": "aws:dynamodb:tableName", "scheduler": "aws:scheduler:schedule:arn"}
+    names = {"s3": "aws:s3:arn", "sqs": "aws:sqs:arn", "sns": "aws:sns:topicArn", "dynamodb": "aws:dynamodb:tableName", "scheduler": "aws:scheduler:schedule:arn", "secretsmanager": "SecretARN"}
     return {
         "kms:ViaService": f"{service}.{region}.amazonaws.com",
         f"kms:EncryptionContext:{names.get(service, service)}": what,
@@ -80,6 +80,9 @@ ASK = (
 )
 SCHEDULED = "arn:aws:scheduler:{region}:{account}:schedule/{stack}/{stack}-upkeep"
 OTHER_QUEUE = "arn:aws:sqs:{region}:{account}:somebody-elses"
+OF_SECRETS = "arn:aws:secretsmanager:{region}:{account}:secret:"
+SALT, PEPPER = f"{OF_SECRETS}agency/salt-a1B2c3", "arn:aws:secretsmanager:us-east-1:999999999999:secret:pepper-Xy12zZ"
+PEPPERS_KEY = "arn:aws:kms:us-east-1:999999999999:key/11111111-2222-3333-4444-555555555555"
 OTHER_KEY = "arn:aws:kms:{region}:{account}:key/ffffffff-0000-0000-0000-000000000000"
 
 # --- Every lake -------------------------------------------------------------------------------
@@ -153,6 +156,8 @@ FUNCTIONS = _each(
         *_no("", "the key is the owner's, through a service as well", "kms:CreateGrant", "key", through("s3", "{processed}")),
         *_no("", "the key is the owner's, through the state store as well", "kms:CreateGrant", "key", through("dynamodb", STATE_TABLE)),
         *_no("", "the key is the owner's, through a queue as well", "kms:CreateGrant", "key", through("sqs", "{queue}-dead-letters")),
+        *_no("", "secrets that are not declared", "secretsmanager:GetSecretValue", f"{OF_SECRETS}other-a1B2c3"),
+        *_no("", "nobody looks which secrets there are", "secretsmanager:ListSecrets", "*"),
         *_no("", "reading raw takes the key for no more than that", "kms:ReEncryptFrom", "key", through("s3", "{raw}")),
     ],
 )
@@ -274,7 +279,31 @@ OPERATOR = [
     *_no("operator", "the key through another service", "kms:Decrypt", "key", {**through("dynamodb", STATE_TABLE), "kms:ViaService": "ebs.{region}.amazonaws.com"}),
     *_no("operator", "the key through another service", "kms:Decrypt", "key", {**through("sqs", "{queue}-intake"), "kms:ViaService": "ebs.{region}.amazonaws.com"}),
 ]
-EVERY = [*FUNCTIONS, *INTAKE, *UPKEEP, *SCHEDULE, *OPERATOR]
+READMITTER = [
+    *_yes("readmitter", "rows that are brought back are committed to their table", "glue:UpdateTable", "table:{layer}.{table} database:{layer} catalog"),
+    *_no("readmitter", "tables are made by functions, and removed with the stack", "glue:CreateTable glue:DeleteTable", "table:{layer}.{table} database:{layer} catalog"),
+    *_no("readmitter", "a table that is not declared", "glue:UpdateTable", "table:{layer}.gone table:{layer}.{table}_of_others"),
+    *_no("readmitter", "another lake's tables", "glue:UpdateTable", "arn:aws:glue:{region}:{account}:table/other_main/x arn:aws:glue:{region}:{account}:database/other_main"),
+    *_yes("readmitter", "rows are brought back from quarantine", "s3:PutObject s3:DeleteObject s3:AbortMultipartUpload", "processed/{layer}/{table}/data/a.parquet processed/_quarantine/{layer}/{table}/a.parquet"),
+    *_no("readmitter", "old versions are for lifecycle rules", "s3:DeleteObjectVersion s3:PutObjectAcl", "processed/{layer}/{table}/data/a.parquet"),
+    *_no("readmitter", "tables that are not declared", "s3:PutObject s3:DeleteObject", "processed/nobody/knows/a.parquet processed/_quarantine/nobody/knows/a.parquet processed/{layer}/{table}_of_others/data/a.parquet"),
+    *_no("readmitter", "upkeep's notes are upkeep's", "s3:PutObject", "processed/_upkeep/{layer}.{table}.json"),
+    *_no("readmitter", "raw is sacred", "s3:PutObject s3:DeleteObject", "raw/{file}"),
+    *_no("readmitter", "to read is the operator's", "s3:GetObject", "processed/{layer}/{table}/data/a.parquet raw/{file}"),
+    *_no("readmitter", "and so is to list", "s3:ListBucket", "processed raw"),
+    *_no("readmitter", "another account has a bucket of the same name", "s3:PutObject", "processed/{layer}/{table}/data/a.parquet", THEIRS),
+    *_no("readmitter", "and so is the state", "dynamodb:PutItem dynamodb:GetItem", "state"),
+    *_no("readmitter", "no function is started, no role taken on", "lambda:InvokeFunction sts:AssumeRole iam:PassRole", "function:intake arn:aws:iam::{account}:role/{stack}-intake"),
+    *_no("readmitter", "secrets that are not declared", "secretsmanager:GetSecretValue", f"{OF_SECRETS}other-a1B2c3"),
+    *_yes("readmitter", "what is written is encrypted", "kms:GenerateDataKey", "key", through("s3", "{processed}")),
+    *_no("readmitter", "nothing else is written", "kms:GenerateDataKey", "key", through("s3", "{raw}")),
+    *_no("readmitter", "results are the operator's", "kms:GenerateDataKey", "key", through("s3", "{enriched}")),
+    *_no("readmitter", "nothing is read with it", "kms:Decrypt kms:CreateGrant", "key", through("s3", "{processed}")),
+    *_no("readmitter", "nor by hand", "kms:GenerateDataKey", "key"),
+    *_no("readmitter", "nor through another service", "kms:GenerateDataKey", "key", {**through("s3", "{processed}"), "kms:ViaService": "ebs.{region}.amazonaws.com"}),
+    *_no("readmitter", "another key", "kms:GenerateDataKey", OTHER_KEY, through("s3", "{processed}")),
+]
+EVERY = [*FUNCTIONS, *INTAKE, *UPKEEP, *SCHEDULE, *OPERATOR, *READMITTER]
 
 # --- Notices: lakes that declare `failures` ---------------------------------------------------
 
@@ -434,10 +463,18 @@ def _works(**files: str) -> list[Question]:
             *_yes("", "each table is written", "s3:PutObject", f"processed/{place} processed/_quarantine/{place}"),
             *_yes("", "each table is committed to", "glue:UpdateTable", f"table:{layer}.{name}"),
         ]
-    return _each("intake upkeep", found)
+    return [*_each("intake upkeep", found), *_each("readmitter", [row for row in found if not row.resource.startswith("raw/")])]
 
 
-ORDERS = _works(main__customers="customers_1.csv")
+KEPT = "enriched/sales_per_month/sales_per_month.parquet enriched/sales_by_region/sales_by_region.parquet enriched/top_customers/top_customers.parquet"
+ORDERS = [
+    *_works(main__customers="customers_1.csv"),
+    *_yes("operator", "saved queries are kept by whoever looks after the lake", "s3:PutObject s3:GetObject s3:AbortMultipartUpload", KEPT),
+    *_no("operator", "a result is replaced, never removed; the version before can be brought back", "s3:DeleteObject s3:DeleteObjectVersion", KEPT),
+    *_no("operator", "under their own keys, and nothing beside them", "s3:PutObject", "enriched/sales_per_month/other.parquet enriched/other/other.parquet enriched/sales_per_month.parquet"),
+    *_no("operator", "another account's buckets", "s3:PutObject s3:GetObject", KEPT, THEIRS),
+    *_each("intake upkeep readmitter schedule", _no("", "functions keep no results", "s3:PutObject s3:GetObject", KEPT)),
+]
 IMMOBILIER = [
     *NOTICES,
     *_yes("operator", "who has confirmed the notice of uploads", "sns:ListSubscriptionsByTopic", "topic:uploads"),
@@ -452,11 +489,38 @@ IMMOBILIER = [
     *_reads("admin", "main.annonces"),
     *EVERYTHING,
 ]
+SECRETS = [
+    *_each(
+        "intake upkeep readmitter",
+        [
+            *_yes("", "the salts that tables take", "secretsmanager:GetSecretValue", f"{SALT} {PEPPER}"),
+            *_no("", "secrets are their owner's", "secretsmanager:PutSecretValue secretsmanager:DeleteSecret secretsmanager:DescribeSecret", f"{SALT} {PEPPER}"),
+            *_no("", "a secret whose name begins like a salt's", "secretsmanager:GetSecretValue", f"{OF_SECRETS}agency/salt-old-a1B2c3 {OF_SECRETS}agency/salt"),
+            *_no("", "the same name elsewhere", "secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:{account}:secret:agency/salt-a1B2c3 arn:aws:secretsmanager:{region}:999999999999:secret:agency/salt-a1B2c3"),
+            *_no("", "the same name, made anew, is not the secret that an ARN names", "secretsmanager:GetSecretValue", f"{PEPPER[:-6]}aaaaaa"),
+            *_yes("", "a salt is decrypted with its own key", "kms:Decrypt", PEPPERS_KEY, through("secretsmanager", PEPPER, "us-east-1")),
+            *_no("", "that key decrypts nothing else", "kms:Decrypt", PEPPERS_KEY, through("secretsmanager", SALT, "us-east-1")),
+            *_no("", "nor by hand", "kms:Decrypt", PEPPERS_KEY),
+            *_no("", "nor in another region", "kms:Decrypt", PEPPERS_KEY, through("secretsmanager", PEPPER)),
+            *_no("", "nor through another service", "kms:Decrypt", PEPPERS_KEY, {**through("secretsmanager", PEPPER), "kms:ViaService": "ssm.us-east-1.amazonaws.com"}),
+            *_no("", "and encrypts nothing", "kms:GenerateDataKey kms:CreateGrant", PEPPERS_KEY, through("secretsmanager", PEPPER, "us-east-1")),
+            *_no("", "another key", "kms:Decrypt", f"{OTHER_KEY} {PEPPERS_KEY[:-1]}6", through("secretsmanager", PEPPER, "us-east-1")),
+        ],
+    ),
+    *_each("schedule operator role:finance role:admin", _no("", "salts are the functions'", "secretsmanager:GetSecretValue", f"{SALT} {PEPPER}")),
+    *_each("operator role:admin", _no("", "and so are their keys", "kms:Decrypt", PEPPERS_KEY, through("secretsmanager", PEPPER, "us-east-1"))),
+]
 AGENCY = [
+    *_no("role:finance", "saved queries are asked, not kept, by a role", "s3:PutObject s3:DeleteObject", "enriched/sales/sales.parquet"),
+    *_yes("operator", "the lake's saved query is kept", "s3:PutObject s3:GetObject s3:AbortMultipartUpload", "enriched/sales/sales.parquet"),
+    *_no("operator", "and never removed", "s3:DeleteObject", "enriched/sales/sales.parquet"),
+    *_no("operator", "nor is anything beside it", "s3:PutObject", "enriched/sales/other.parquet"),
+    *_no("operator", "nor is another account's", "s3:PutObject s3:GetObject", "enriched/sales/sales.parquet", THEIRS),
     *NOTICES,
+    *SECRETS,
     *_works(sales__orders="orders.csv", sales__lines="sales/2024/lines_1.csv", main__salaries="pay_1.csv", hr__people="people/a.csv"),
     *_no("intake", "`[12]` is one letter of the name", "s3:GetObject", "raw/pay_12.csv"),
-    *_each("intake upkeep", _yes("", "each layer is a database", "glue:UpdateTable", "database:hr database:sales")),
+    *_each("intake upkeep readmitter", _yes("", "each layer is a database", "glue:UpdateTable", "database:hr database:sales")),
     *_each("upkeep operator", _yes("", "what is there is listed", "glue:GetTables", "table:hr.x table:sales.x database:hr database:sales")),
     *_asker("finance"),
     *_held("finance"),

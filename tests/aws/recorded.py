@@ -194,6 +194,13 @@ def _cloudformation(call: Call, deployed: Deployed) -> list[Request]:
     ]
 
 
+def _secretsmanager(call: Call, deployed: Deployed) -> list[Request]:
+    """A secret by name is judged by its ARN, which ends with six letters that AWS added."""
+    name = call.params["SecretId"]
+    at = f"arn:aws:secretsmanager:{deployed.region}:{deployed.account}:secret:"
+    return [Request(f"secretsmanager:{call.operation}", name if name.startswith("arn:") else f"{at}{name}-a1B2c3")]
+
+
 def _through(service: str, name: str, what: str, deployed: Deployed) -> dict[str, str]:
     return {f"kms:EncryptionContext:{name}": what, "kms:ViaService": f"{service}.{deployed.region}.amazonaws.com"}
 
@@ -207,4 +214,5 @@ _SERVICES: Mapping[str, Callable[[Call, Deployed], list[Request]]] = {
     "logs": _logs,
     "monitoring": _monitoring,
     "cloudformation": _cloudformation,
+    "secretsmanager": _secretsmanager,
 }

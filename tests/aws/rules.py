@@ -27,6 +27,7 @@ ENCRYPTED_AT = {
 }
 """Where each type that holds something says what it is encrypted with."""
 HOLDS_NOTHING = {
+    "AWS::Athena::NamedQuery": "a statement, which says nothing that the declaration does not",
     "AWS::CloudWatch::Alarm": "a threshold",
     "AWS::Events::Rule": "a pattern; events pass through",
     "AWS::Glue::Database": "names and types; the account's own setting encrypts the whole catalog",
@@ -318,6 +319,11 @@ def athena(body: Body) -> Iterator[str]:
             yield f"{name} has another engine"
         if not re.fullmatch(r"s3://\$\{EnrichedBucket\}/results/[a-z_]+/", place):
             yield f"{name} has results at {place}"
+    for name, query in every(body, "AWS::Athena::NamedQuery").items():
+        if query.get("WorkGroup") != {"Ref": "Workgroup"}:
+            yield f"{name} is in no workgroup of the lake"
+        if "Ref" not in query["Database"] and every(body, "AWS::Glue::Database"):
+            yield f"{name} is of another database"
     if len(set(places)) != len(places):
         yield "two workgroups share a place for results"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import penstock
-from penstock.declaration import examine
+from penstock.declaration import examine_deployed
 from penstock.deployment.synth import Synthesised, synthesise
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -40,8 +40,13 @@ alarms:
 tables:
   sales.orders: {files: "orders/**/*.csv", retry: {attempts: 9}}
   sales.returns: {files: "returns/20[0-9][0-9]/r?.csv"}
-  customers: {files: "customers*.parquet"}
+  customers: {files: "customers*.parquet", steps: [{hash: {columns: [name, email], salt: "${SALT}"}}]}
+queries:
+  sales: SELECT customer, count(*) AS orders FROM sales.orders GROUP BY customer
+  returned: {sql: "SELECT count(*) AS returns FROM sales.returns", description: What came back}
+  middle: SELECT median(amount) AS middle FROM sales.orders
 aws:
+  here_only: [queries.middle]
   region: us-east-1
   stack: everything-prod
   owner: ops@example.org
@@ -53,6 +58,14 @@ aws:
   results_keep: 7d
   old_versions_keep: 3d
   query_cutoff: 1GB
+  secrets:
+    SALT:
+      secret: arn:aws:secretsmanager:us-east-1:123456789012:secret:everything/salt-a1B2c3
+      key: salt
+      kms_key: arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-1111-2222-3333-444455556666
+  roles:
+    finance: {who: ["arn:aws:iam::123456789012:role/analysts", "arn:aws:iam::999999999999:user/finance/*"], mfa: true}
+    admin: {mfa: true}
 """
 """A lake that says everything that has a meaning on AWS."""
 
@@ -66,7 +79,7 @@ def text_of(lake: str) -> str:
 
 def template_of(lake: str) -> Synthesised:
     """The template of one of the lakes, made anew."""
-    return synthesise(examine(text_of(lake), environment={}))
+    return synthesise(examine_deployed(text_of(lake)))
 
 
 def golden(lake: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,10 @@ tables:
     files: "b*.csv"
     checks: [{between: {id: [0, 9]}, on_breach: quarantine}]
 """
+TOLD = (
+    r"as deployed: (?P<intake>\d+) different calls of intake and (?P<upkeep>\d+) different calls of upkeep "
+    r"were put to these functions' policies; all are allowed"
+)
 FOLLOWS = "statements follow from lake.yaml"
 READ = "s3:GetObject on arn:aws:s3:::penstock-steps-raw/secret.txt"
 IN_S3 = """what is in the zones is in S3 there
@@ -76,6 +81,19 @@ def test_what_is_granted_goes_as_ever(folder: Path) -> None:
     assert (told["files"], told["rows_in"], told["rows_out"], told["rows_quarantined"]) == (2, 3, 2, 1)
     again = penstock(folder, "run", "--as-deployed", "--reprocess", "sales.b", "--json")
     assert (again.returncode, json.loads(again.stdout)["files"]) == (0, 1)
+
+
+def test_what_was_checked_is_told(folder: Path) -> None:
+    """One line says how many different calls were put to whose policy; not where something was refused, or quietly."""
+    said = penstock(folder, "run", "--as-deployed").stdout.splitlines()
+    found = [re.fullmatch(TOLD, line) for line in said if line.startswith("as deployed: ")]
+    assert len(found) == 1
+    assert found[0] is not None
+    assert int(found[0]["intake"]) > 20
+    assert int(found[0]["upkeep"]) > 2
+    assert penstock(folder, "run", "--as-deployed", "--quiet").stdout == ""
+    steps(folder, "raw/secret.txt")
+    assert "as deployed:" not in penstock(folder, "run", "--as-deployed", "--reprocess", "a").stdout
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,10 @@ from penstock.deployed import Deployed
 from penstock.errors import AwsError, QueryError
 from penstock.naming import TableName
 from penstock.queries.athena import compiled, tables_of
-from penstock.queries.aws import AthenaAsker
+from penstock.queries.aws import LONGEST_ROW, AthenaAsker
 from penstock.state.store import Column
 from tests.aws import cloud
+from tests.aws.lines import Line
 
 ORDERS, CODES = TableName.parse("orders"), TableName.parse("curated.codes")
 SCHEMA = {
@@ -35,7 +36,7 @@ SCHEMA = {
         Column(3, "day", "TIMESTAMP"),
         Column(4, "price", "DECIMAL(12,2)"),
     ],
-    CODES: [Column(1, "id", "BIGINT"), Column(2, "code", "VARCHAR")],
+    CODES: [Column(1, "id", "BIGINT"), Column(2, "code", "VARCHAR"), Column(3, "born", "DATE")],
 }
 TAKEN = [
     "SELECT name, COUNT(*) FROM orders GROUP BY name",
@@ -79,6 +80,16 @@ REFUSED = [
     ("SELECT unnest([1, 2])", "no known equal of"),
     ("SELECT id FROM orders USING SAMPLE 10", "no known equal of"),
     ("SELECT id FROM orders ORDER BY ALL", "ORDER BY ALL"),
+    ("SELECT id FROM orders LIMIT 10%", "no known equal of LIMIT 10 PERCENT"),
+    ("SELECT id FROM orders LIMIT (SELECT 5)", "no known equal of LIMIT"),
+    ("SELECT id FROM orders LIMIT 2.5", "no known equal of LIMIT 2.5"),
+    ("SELECT id FROM orders WHERE name = 5", "no known equal of orders.name = 5"),
+    ("SELECT id FROM orders WHERE (id > 1) = 1", "no known equal of (orders.id > 1) = 1"),
+    ("SELECT day - day FROM orders", "no known equal of orders.day - orders.day"),
+    ("SELECT '5' + id FROM orders", "no known equal of '5' + orders.id"),
+    ("SELECT id FROM orders WHERE day > 'yesterday'", '"yesterday"'),
+    ("SELECT id FROM orders WHERE id = 'x'", "Could not convert string 'x' to INT64"),
+    ("SELECT id FROM orders WHERE price * id > '5'", "no known equal of"),
     ("SELECT id FROM ordrs", 'did you mean "orders"?'),
     ("SELECT ide FROM orders", 'Referenced column "ide" not found'),
     ("SELECT * FROM penstock.runs", "Athena does not know penstock.runs"),
@@ -129,6 +140,38 @@ def test_what_has_no_known_equal_is_refused(sql: str, why: str) -> None:
 )
 def test_what_would_be_rounded_is_written_out(sql: str, written: str) -> None:
     """Athena divides and averages decimals to their own scale, and a timestamp that says nothing has milliseconds."""
+    assert written in compiled(sql, "shop", SCHEMA).sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "written"),
+    [
+        ("SELECT id FROM orders WHERE day >= '2024-1-1'", "\"day\" >= CAST('2024-01-01 00:00:00' AS TIMESTAMP(6))"),
+        ("SELECT id FROM curated.codes WHERE '2024-1-1' < born", "CAST('2024-01-01' AS DATE) < "),
+        (
+            "SELECT id FROM curated.codes WHERE born BETWEEN '2024-1-1' AND '2024-2-1'",
+            "BETWEEN CAST('2024-01-01' AS DATE) AND CAST('2024-02-01' AS DATE)",
+        ),
+        ("SELECT max(born) FROM curated.codes HAVING max(born) IN ('2024-1-1')", "IN (CAST('2024-01-01' AS DATE))"),
+        (
+            "SELECT coalesce(born, '2024-1-1') FROM curated.codes",
+            'COALESCE("codes"."born", CAST(\'2024-01-01\' AS DATE))',
+        ),
+        ("SELECT id FROM orders WHERE id = '7' AND price < '5'", "\"id\" = CAST('7' AS BIGINT)"),
+        ("SELECT id FROM orders WHERE id = '7' AND price < '5'", "\"price\" < CAST('5.00' AS DECIMAL(12, 2))"),
+        ("SELECT born + 1 FROM curated.codes", 'DATE_ADD(\'DAY\', 1, "codes"."born")'),
+        ("SELECT born - 1 FROM curated.codes", 'DATE_ADD(\'DAY\', -1, "codes"."born")'),
+        (
+            "SELECT id FROM curated.codes WHERE current_date - born > 7",
+            'DATE_DIFF(\'DAY\', "codes"."born", CURRENT_DATE) > 7',
+        ),
+        ("SELECT max(born - (born - 1)) + 1 FROM curated.codes", ")) + 1 AS"),
+        ("SELECT id FROM orders WHERE name = 'x' AND name IN ('y')", '"name" = \'x\' AND "orders"."name" IN (\'y\')'),
+        ("SELECT id FROM orders WHERE id = 2.5 LIMIT 3 OFFSET 1", '"id" = 2.5 OFFSET 1 LIMIT 3'),
+    ],
+)
+def test_what_is_made_one_kind_here_is_written_out(sql: str, written: str) -> None:
+    """A text beside a date is read as a date here and refused there, and days are added by a function there."""
     assert written in compiled(sql, "shop", SCHEMA).sql
 
 
@@ -202,6 +245,60 @@ def test_a_failed_query_says_why_and_is_not_paid_for_twice() -> None:
     place = deployed()
     with pytest.raises(AwsError, match="run a query"):
         AthenaAsker(place, SCHEMA, HeldClock()).ask("SELECT id FROM orders", role="nobody")
+
+
+ASKED = 'it was asked: SELECT "orders"."id" AS "id" FROM "shop_main"."orders" AS "orders"'
+
+
+def test_what_athena_refuses_is_told_with_the_statement_that_it_got() -> None:
+    """A query that fails there: Athena's own words, what it was asked, and how it can be asked here."""
+    status = {"State": "FAILED", "StateChangeReason": "COLUMN_NOT_FOUND: line 1:8: no column"}
+    place = deployed()
+    with Line("athena", "GetQueryExecution", place.region) as line:
+        line.instead = [(200, {"QueryExecution": {"QueryExecutionId": "7", "Status": status}})]
+        with pytest.raises(QueryError) as refused:
+            AthenaAsker(place, SCHEMA, HeldClock()).ask("SELECT id FROM orders")
+    assert ": Athena: COLUMN_NOT_FOUND: line 1:8: no column\n" in str(refused.value)
+    assert ASKED in refused.value.what
+    assert "--engine duckdb" in refused.value.hint
+
+
+def test_a_statement_that_athena_cannot_read_is_told_as_one() -> None:
+    """It refuses such a statement before it runs it; that is no trouble with AWS, and other refusals are."""
+    place = deployed()
+    asker = AthenaAsker(place, SCHEMA, HeldClock())
+    with Line("athena", "StartQueryExecution", place.region) as line:
+        said = "line 1:8: mismatched input 'x'. Expecting: '*'"
+        line.instead = [
+            (400, {"__type": "InvalidRequestException", "message": said}),
+            (400, {"__type": "InvalidRequestException", "message": "WorkGroup group is not found."}),
+        ]
+        with pytest.raises(QueryError, match="mismatched input") as refused:
+            asker.ask("SELECT id FROM orders")
+        assert ASKED in refused.value.what
+        with pytest.raises(AwsError, match=r"AWS could not run a query: .*WorkGroup group"):
+            asker.ask("SELECT id FROM orders")
+
+
+def test_a_value_of_many_megabytes_is_read() -> None:
+    """Athena's rows have 32 MB at most; a text of half of that comes back whole. Moto does not write quotes twice."""
+    place, text = deployed(), "a, b" * 4_000_000
+    will_answer(["id", "name"], [["1", text], ["2", None]])
+    answer = AthenaAsker(place, SCHEMA, HeldClock()).ask("SELECT id, name FROM orders")
+    assert answer.fetchall() == [(1, text), (2, None)]
+
+
+def test_rows_that_cannot_be_read_are_an_error_that_says_where_they_are() -> None:
+    """Text in place of a number, and a row longer than Athena's can be."""
+    place = deployed()
+    will_answer(["id"], [["1"], ["one"]])
+    asker = AthenaAsker(place, SCHEMA, HeldClock())
+    with pytest.raises(QueryError, match=r"cannot be read: .*'one'") as refused:
+        asker.ask("SELECT id FROM orders")
+    assert refused.value.where.startswith(f"s3://{place.enriched_bucket}/")
+    will_answer(["name"], [["x" * (LONGEST_ROW + 1)]])
+    with pytest.raises(QueryError, match="a row is longer than 70 MB"):
+        asker.ask("SELECT name FROM orders")
 
 
 CELLS = st.one_of(st.none(), st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=12))

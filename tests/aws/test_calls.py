@@ -19,11 +19,12 @@ from penstock import aws
 from penstock.access.evaluate import evaluate
 from penstock.access.policy import document, filled, stack_values
 from penstock.clock import HeldClock
-from penstock.declaration import Declaration, examine
+from penstock.declaration import Declaration, load_deployed
 from penstock.deployed import Deployed
 from penstock.deployment.outlook import look_out
 from penstock.deployment.permissions import statements
 from penstock.deployment.reach import reached
+from penstock.deployment.secret_values import KEPT_SECONDS
 from tests.aws.lakes import CloudLake, deploy
 from tests.aws.pump import Context, Pump
 from tests.aws.recorded import Call, Recorder, needed, recorded
@@ -40,7 +41,8 @@ tables:
     files: "orders*.csv"
     steps: [{parse: {amount: integer}}]
     checks: [{between: {amount: [0, 100]}, on_breach: quarantine}]
-  sales.lines: {files: "sales/*.csv"}
+  sales.lines: {files: "sales/*.csv", steps: [{hash: {columns: [id], salt: "${SALT}"}}]}
+aws: {secrets: {SALT: calls/salt}}
 """
 Granted = tuple[str, str, str]
 BY_AWS: dict[Granted, str] = {
@@ -92,6 +94,7 @@ THROUGH_ATHENA: dict[Granted, str] = {
     ),
 }
 SELDOM: dict[Granted, str] = {
+    ("readmitter", "Tables", "s3:AbortMultipartUpload"): "a file of more than 64 MB whose upload fails on the way",
     ("operator", "List", "s3:ListBucketVersions"): "files in raw that no state store knows of",
     ("operator", "Read", "s3:GetObjectVersion"): "a look at a file that was written over since",
     (
@@ -106,6 +109,11 @@ SELDOM: dict[Granted, str] = {
     ("upkeep", "Tables", "s3:AbortMultipartUpload"): "a file of more than 64 MB whose upload fails on the way",
     ("intake", "State", "dynamodb:ConditionCheckItem"): "what must stay as it was read while something else is written",
 }
+SALT = "pepper"
+MADE = ("intake", "upkeep", "operator", "readmitter")
+"""Whose calls are recorded."""
+BESIDE = {"readmitter": ("operator",)}
+"""Policies that somebody has besides their own."""
 UNREADABLE = b"id,id\n1,2\n"
 """Two columns are called the same."""
 
@@ -124,6 +132,7 @@ def _work(lake: CloudLake, recorder: Recorder) -> None:
     for layer in ("main", "sales"):
         aws.client("glue").create_database(DatabaseInput={"Name": lake.deployed.database(layer)})
     aws.client("sns").create_topic(Name=lake.deployed.topic("failures").rpartition(":")[2])
+    aws.client("secretsmanager").create_secret(Name="calls/salt", SecretString=SALT)
     clock = HeldClock(1_780_000_000.0)
     runtime = lake.runtime(clock)
     pump = Pump(lake.deployed.intake_queue, recorder.of("intake", runtime.take))
@@ -135,13 +144,14 @@ def _work(lake: CloudLake, recorder: Recorder) -> None:
     for at in range(2):
         lake.land(f"orders_{at}.csv", b"id,amount\n1,5\n2,700\n")
         lake.land(f"sales/{at}.csv", b"id\n1\n")
+        clock.sleep(KEPT_SECONDS)  # secrets are asked for again
         pump.drain(lambda: clock.sleep(61.0))
     lake.land("orders_0.csv", b"id,amount\n1,6\n")
     lake.land("orders_broken.csv", UNREADABLE)
     lake.land("notes.txt", b"nobody's")
     pump.drain(lambda: clock.sleep(61.0))
     lake.land("orders_broken_too.csv", UNREADABLE)
-    with lake.open(clock) as killed:  # by whom nobody is told
+    with lake.open(clock, SALT=SALT) as killed:  # by whom nobody is told
         killed.run()
     upkeep({}, Context())
     aws.client("s3").delete_object(Bucket=lake.deployed.raw_bucket, Key="orders_1.csv")
@@ -151,6 +161,7 @@ def _work(lake: CloudLake, recorder: Recorder) -> None:
     runtime.close()
     _stack(lake)
     recorder.of("operator", _look)(lake, clock)
+    recorder.of("readmitter", _readmit)(lake, clock)
 
 
 def _look(lake: CloudLake, clock: HeldClock) -> None:
@@ -169,6 +180,15 @@ def _look(lake: CloudLake, clock: HeldClock) -> None:
     assert [address for address, _ in seen.unconfirmed] == []
 
 
+def _readmit(lake: CloudLake, clock: HeldClock) -> None:
+    """Rows come back from quarantine, from a laptop that gets the salts."""
+    with reached(lake.folder, clock, makes_rows=True) as here:
+        ((row,), *_) = here.query("SELECT id FROM penstock.quarantine WHERE table_name = 'orders'").fetchall()
+        corrected = lake.work / "corrected.csv"
+        corrected.write_text(f"_id,id,amount\n{row},2,70\n")
+        assert here.readmit("orders", corrected).readmitted == 1
+
+
 def _stack(lake: CloudLake) -> None:
     """The lake's stack, as far as people look at it: where its parts are, and its topics."""
     topics = {"AlarmTopic": "alarms", "NoticeFailures": "notice-failures"}
@@ -183,18 +203,20 @@ def _stack(lake: CloudLake) -> None:
 
 def declared(lake: CloudLake) -> Declaration:
     """The lake's declaration, with the name that it has on AWS."""
-    found = examine((lake.folder / "lake.yaml").read_text("utf-8")).declaration
-    assert found is not None
-    return found
+    return load_deployed((lake.folder / "lake.yaml").read_text("utf-8"))
 
 
 def judged(lake: CloudLake, calls: list[Call]) -> tuple[list[str], set[Granted]]:
     """What is refused of calls, and the statements and actions by which the others are allowed."""
-    policies = {who: policy_of(declared(lake), lake.deployed, who) for who in {call.principal for call in calls}}
+    declaration = declared(lake)
+    policies = {
+        who: [policy_of(declaration, lake.deployed, each) for each in (who, *BESIDE.get(who, ()))]
+        for who in {call.principal for call in calls}
+    }
     refused, used = list[str](), set[Granted]()
     for call in calls:
         for request in needed(call, lake.deployed):
-            decision = evaluate([policies[call.principal]], request)
+            decision = evaluate(policies[call.principal], request)
             if decision.allowed:
                 used.add((call.principal, decision.sid, request.action))
             else:
@@ -213,7 +235,7 @@ def test_every_call_is_allowed(worked: tuple[CloudLake, list[Call]]) -> None:
     lake, calls = worked
     refused, _ = judged(lake, calls)
     assert sorted(set(refused)) == []
-    for function in ("intake", "upkeep", "operator"):
+    for function in MADE:
         made = {f"{call.service}:{call.operation}" for call in calls if call.principal == function}
         assert len(made) > 5, function
         total = sum(call.principal == function for call in calls)
@@ -235,7 +257,7 @@ def test_nothing_is_granted_for_nothing(worked: tuple[CloudLake, list[Call]]) ->
     _, used = judged(lake, calls)
     granted = {
         (who, statement.sid, action)
-        for who in ("intake", "upkeep", "operator")
+        for who in MADE
         for statement in statements(declared(lake), who)
         for action in statement.actions
     }

@@ -23,7 +23,7 @@ from penstock.tables.history import History
 from penstock.tables.retention import IcebergRetention
 from tests.aws.glued import lake_of, mirror_of
 from tests.aws.lines import Line, hurry
-from tests.aws.machines import COLUMNS, Machines, T, calls, snapshots, without
+from tests.aws.machines import COLUMNS, Machines, T, calls, entry, snapshots, without
 from tests.contracts.parquet import arrival, rows
 from tests.told import say
 
@@ -168,10 +168,11 @@ def test_a_swap_names_the_version_that_was_looked_at(machines: Machines) -> None
 
 
 def test_calls_are_few(machines: Machines) -> None:
-    """A look is one call; a commit is two looks, a swap and three objects; each call's action is a stated one."""
+    """A look is one call; a commit is a look, a swap and three objects; each call's action is a stated one."""
     one = machines()
     with calls() as first:
         one.catalog.create(T, COLUMNS, {})
+    news()
     with calls() as looks:
         head = one.catalog.head(T)
     assert looks == {"glue:GetTable": 1}
@@ -180,7 +181,7 @@ def test_calls_are_few(machines: Machines) -> None:
     staged = one.staged("b", 2)
     with calls() as commit:
         one.commit(staged)
-    assert commit == {"glue:GetTable": 2, "glue:UpdateTable": 1, "s3:PutObject": 3}
+    assert commit == {"glue:GetTable": 1, "glue:UpdateTable": 1, "s3:PutObject": 3}
     with calls() as listing:
         assert one.catalog.tables() == [T]
     other = machines("other")
@@ -190,6 +191,92 @@ def test_calls_are_few(machines: Machines) -> None:
     made = first + looks + commit + listing + cold
     assert {action for action in made if action.startswith("glue")} == {*ACTIONS, *MAKING}
     say("catalog on AWS", f"calls: look {dict(looks)}, commit {dict(commit)}, look of a cold machine {dict(cold)}")
+
+
+def news() -> None:
+    """Let AWS tell this process something."""
+    aws.client("s3").list_buckets()
+
+
+def test_a_look_is_used_until_anything_is_heard(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look will do while AWS tells this process nothing; after an answer, a refusal or some time it looks anew."""
+    monkeypatch.setattr("penstock.tables.aws.LOOK_SECONDS", 60.0)
+    one, other = machines(), machines("other")
+    one.catalog.create(T, COLUMNS, {})
+    news()
+    with calls() as made:
+        assert len({one.catalog.pointer(T), one.catalog.pointer(T)}) == 1
+        assert one.catalog.head(T) is not None
+        assert one.catalog.pointer(TableName.parse("none")) is None
+        assert one.catalog.pointer(TableName.parse("none")) is None
+    assert made == {"glue:GetTable": 2}, "one for each table"
+    committed = other.commit(other.staged("a", 1))
+    assert one.catalog.pointer(T) == committed.pointer
+    with pytest.raises(aws.client("s3").exceptions.NoSuchBucket):
+        aws.client("s3").list_objects_v2(Bucket="nobody-has-this-bucket")
+    with calls() as refused:
+        one.catalog.pointer(T)
+    monkeypatch.setattr("penstock.tables.aws.LOOK_SECONDS", 0.0)
+    with calls() as late:
+        one.catalog.pointer(T)
+    assert refused == late == {"glue:GetTable": 1}
+
+
+def test_a_look_that_something_was_heard_during_is_not_used_again(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread's commit may land after Glue has answered, and be told before the answer is here."""
+    monkeypatch.setattr("penstock.tables.aws.LOOK_SECONDS", 60.0)
+    one, other = machines(), machines("other")
+    one.catalog.create(T, COLUMNS, {})
+    staged = other.staged("a", 1)
+    events, meanwhile = aws.client("glue").meta.events, [staged]
+
+    def heard(**_facts: object) -> None:
+        if meanwhile:
+            other.commit(meanwhile.pop())
+
+    events.register("needs-retry.glue.GetTable", heard)  # Glue has answered, and nobody has the answer yet
+    try:
+        before = one.catalog.pointer(T)
+    finally:
+        events.unregister("needs-retry.glue.GetTable", heard)
+    assert not meanwhile
+    assert one.catalog.pointer(T) == other.catalog.pointer(T) != before
+
+
+def test_an_old_look_cannot_commit(machines: Machines) -> None:
+    """The swap names the version that was seen: whoever saw an older one is refused, though nobody looked again."""
+    one, other = machines(), machines("other")
+    one.catalog.create(T, COLUMNS, {})
+    base, mine, theirs = one.head(), one.staged("a", 1), other.staged("b", 2)
+    one.catalog.pointer(T)
+    other.commit(theirs)
+    with calls() as made, pytest.raises(CommitConflictError):
+        one.catalog.commit(Change(base, mine.files, (), {"penstock.arrivals": "a"}))
+    assert made["glue:UpdateTable"] == 1, "it was Glue that refused, which is looked at after that"
+    assert one.commit(mine).rows == 2
+    assert sorted(other.rows(), key=str) == [(1, "a"), (2, "b")]
+
+
+def test_what_others_write_into_an_entry_meanwhile_stays(machines: Machines) -> None:
+    """An entry that changed between the look and the swap, though not its pointer, is looked at again."""
+    one = machines()
+    one.catalog.create(T, COLUMNS, {})
+    staged, found = one.staged("a", 1), entry(machines.lake)
+    changed = {name: found[name] for name in ("Name", "TableType", "Parameters", "StorageDescriptor")}
+
+    def owned() -> None:
+        if aws.client("glue").get_table(DatabaseName=found["DatabaseName"], Name="t")["Table"].get("Owner") != "them":
+            aws.client("glue").update_table(
+                DatabaseName=found["DatabaseName"], TableInput={**changed, "Owner": "them"}, SkipArchive=True
+            )
+
+    with calls() as made:
+        head = commit_group(one.catalog, T, [staged], HeldClock(), owned).head
+    assert made["glue:UpdateTable"] == 3, "theirs, one that is refused, and one that lands"
+    assert head.rows == 1
+    assert entry(machines.lake)["Owner"] == "them"
 
 
 def test_a_database_that_is_there_is_not_made(machines: Machines) -> None:

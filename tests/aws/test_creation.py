@@ -197,6 +197,16 @@ def test_catalog_and_workgroups(made: Made) -> None:
         assert has(found["Configuration"], wanted)
 
 
+def test_saved_queries(made: Made) -> None:
+    """Each saved query is in the lake's workgroup, with the database of its tables, as Athena's console shows it."""
+    athena = aws.client("athena")
+    for name, properties in made.of_type("AWS::Athena::NamedQuery").items():
+        found = athena.get_named_query(NamedQueryId=made.physical[name])["NamedQuery"]
+        assert has(found, properties)
+        assert found["WorkGroup"] == made.template.stack
+        assert found["Database"].startswith(f"{made.template.lake}_")
+
+
 def test_topics(made: Made) -> None:
     """Topics are encrypted and have their policies; each address behind a notice is asked whether it wants mail."""
     sns = aws.client("sns")

@@ -103,8 +103,10 @@ def test_what_nobody_agrees_to_leaves_nothing(tmp_path: Path) -> None:
     deployer = Deployer()
     made = deployer.change_set(deployer.package(tmp_path))
     assert made is not None
-    deployer.deployment.drop(made)
+    assert deployer.deployment.drop(made)
     assert deployer.deployment.stacks.find(STACK) is None
+    assert deployer.told.events == [], "nothing was ever in it"
+    assert not deployer.deployment.drop(made), "it is gone already"
 
 
 def test_an_operation_that_goes_on_is_followed_not_failed(tmp_path: Path) -> None:
@@ -122,7 +124,8 @@ def test_an_operation_that_goes_on_is_followed_not_failed(tmp_path: Path) -> Non
     deployer.clock.sleep = ends  # type: ignore[method-assign]
     assert deployer.deploy(tmp_path) is None
     assert len(waits) == 3
-    assert any("following" in text for text in deployer.told.begun)
+    assert any("something is being done to penstock-consultations already" in text for text in deployer.told.begun)
+    assert not deployer.deployment.under_way
 
 
 @pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "ROLLBACK_FAILED", "CREATE_FAILED"])
@@ -231,6 +234,34 @@ def test_a_plan_needs_no_credentials(lake: Path) -> None:
     assert offline.err == ""
     assert offline.out.startswith("consultations: stack penstock-consultations in eu-west-3, not compared with AWS\n")
     assert "\x1b" not in offline.out
+
+
+def test_costs_are_those_of_the_region_that_is_named(lake: Path) -> None:
+    """`plan --offline` takes AWS_REGION as the other commands do, unless lake.yaml names one."""
+    named = plain("-C", lake, "plan", "--offline", "--json", AWS_REGION="us-east-1").json()
+    assert named["region"] == "eu-west-3", "lake.yaml is stronger"
+    file = lake / "lake.yaml"
+    file.write_text(file.read_text().replace("region: eu-west-3, ", ""), encoding="utf-8")
+    other = plain("-C", lake, "plan", "--offline", "--json", AWS_REGION="us-east-1").json()
+    assert (other["region"], other["cost"]["missing"]) == ("us-east-1", 0)
+    assert other["cost"]["monthly"] > named["cost"]["monthly"], "everything has a price there"
+    nowhere = plain("-C", lake, "plan", "--offline", "--json").json()
+    assert nowhere["cost"] is None
+    assert "costs differ by region: say which as aws.region in lake.yaml, or as AWS_REGION" in nowhere["notes"]
+
+
+def test_synth_and_plan_count_alike(lake: Path, tmp_path: Path) -> None:
+    """What the template only has where a parameter gets another value is in neither count, and is named."""
+    file = lake / "lake.yaml"
+    owned = plain("-C", lake, "synth", "--out", tmp_path / "t.yaml").out
+    planned = len(plain("-C", lake, "plan", "--offline", "--json").json()["resources"])
+    assert owned == f"wrote {tmp_path / 't.yaml'}: {planned} resources\n"
+    file.write_text(file.read_text().replace(", owner: ops@example.org", ""), encoding="utf-8")
+    fewer = len(plain("-C", lake, "plan", "--offline", "--json").json()["resources"])
+    assert fewer == planned - 1
+    assert plain("-C", lake, "synth", "--out", tmp_path / "t.yaml").out == (
+        f"wrote {tmp_path / 't.yaml'}: {fewer} resources; not made with the parameters as they are: AlarmMail\n"
+    )
 
 
 def test_a_wrong_declaration_is_told_before_aws_is_asked(lake: Path) -> None:

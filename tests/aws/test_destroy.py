@@ -11,6 +11,7 @@ import pytest
 from penstock import aws
 from penstock.deployment import destroy, emptying
 from penstock.deployment.remains import LOOKERS, OF_OTHERS, thing_of
+from penstock.deployment.survey import survey
 from penstock.errors import DeploymentError
 from tests.aws import cloud
 from tests.aws.deploying import Deployer, backend, put_into
@@ -220,6 +221,44 @@ def test_the_command_asks_goes_and_tells_what_is_left(lake: Path, tmp_path: Path
     assert "will be deleted on" in again.out
 
 
+def test_what_was_kept_is_told_to_who_asks_for_the_lake(lake: Path, tmp_path: Path) -> None:
+    """After `--keep-data`: the report, `status --aws` and a plan say that it runs no more, what is kept, what to do."""
+    Deployer().deploy(tmp_path)
+    gone = call("-C", lake, "destroy", "--keep-data", "--yes")
+    assert gone.code == 0, gone.err
+    raw, processed = (f"{STACK}-{zone}-{cloud.ACCOUNT}-{cloud.REGION}" for zone in ("raw", "processed"))
+    (key,) = keys()
+    kept = gone.out.partition("nothing of consultations runs any more; kept in")[2]
+    for name in (raw, processed, f"{STACK}-state", "consultations_main", f"alias/{STACK}", key):
+        assert f"  {name}\n" in kept, name
+    asked = call("-C", lake, "status", "--aws")
+    assert asked.code == 1
+    assert asked.err.splitlines() == [
+        f"error: {STACK}: the lake is not deployed any more in {cloud.REGION}; its data was kept:",
+        f"    files as delivered  s3://{raw}",
+        f"    tables              s3://{processed}",
+        f"    state store         DynamoDB table {STACK}-state",
+        f"    key                 arn:aws:kms:{cloud.REGION}:{cloud.ACCOUNT}:key/{key}",
+        f"  bring it back, around this data: penstock -C {lake} deploy",
+        f"  remove this, too: penstock -C {lake} destroy",
+    ]
+    other = Deployer()
+    notes = survey(other.deployment, other.made, other.examined, lake, {}).notes
+    assert "only the lake's data is there" in " ".join(notes)
+    assert not [note for note in notes if "missing:" in note]
+
+
+def test_the_report_names_each_thing_once(lake: Path, tmp_path: Path) -> None:
+    """What waits to be deleted has a line with its day, and a command that keeps it; nothing is said twice."""
+    Deployer().deploy(tmp_path)
+    done = call("-C", lake, "destroy", "--yes")
+    (key,) = keys()
+    named, _, how = done.out.partition("what is left:\n")[2].partition("to keep the key after all")
+    assert named.count(key) == how.count(key) == 1
+    assert named.splitlines()[1].strip().startswith("will be deleted on ")
+    assert f"aws kms cancel-key-deletion --region {cloud.REGION} --key-id {key}" in how
+
+
 def test_what_cannot_be_deployed_any_more_can_be_removed(lake: Path, tmp_path: Path) -> None:
     """A workflow was declared since, which is refused on AWS: plan says so, and destroy does not mind."""
     Deployer().deploy(tmp_path)
@@ -243,7 +282,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_next_call_does(lake: Path, tmp_path: P
         command, stdout=pipe, stderr=pipe, text=True, env=environment(PYTHONUNBUFFERED="1")
     ) as process:
         assert process.stdout is not None
-        assert any("following what is being done" in line for line in iter(process.stdout.readline, ""))
+        assert any("something is being done to" in line for line in iter(process.stdout.readline, ""))
         process.send_signal(signal.SIGINT)
         _out, err = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -6,7 +6,6 @@ do: it keeps no event back and doubles none (the storms do that), and it does no
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -16,28 +15,22 @@ from typing import Any
 
 import pytest
 
-from penstock import aws, faults
+from penstock import aws
 from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
 from penstock.arrivals.failing import Failing
 from penstock.arrivals.holding import LOOK_SECONDS, Holding
 from penstock.arrivals.messages import landed, read_messages
 from penstock.arrivals.queue_worker import QueueWorker
-from penstock.clock import HeldClock
+from penstock.arrivals.unseen import Unseen
 from penstock.deployment import handlers
 from penstock.deployment.functions import Runtime, opened
 from penstock.errors import AwsError
 from tests.aws import cloud
-from tests.aws.lakes import CloudLake, deploy
+from tests.aws.lakes import CloudLake
 from tests.aws.pump import Context, Pump, event_of
+from tests.aws.scene import DECLARATION, Scene
 from tests.told import count
 
-DECLARATION = """
-lake: intake
-retry: {attempts: 3, wait: 1m, backoff: 1, jitter: 0}
-tables:
-  t: {files: "t/**/*.csv"}
-  unlucky: {files: "unlucky/*.csv"}
-"""
 ODD_KEYS = [
     "t/plain.csv",
     "t/two words.csv",
@@ -49,52 +42,6 @@ ODD_KEYS = [
     "t/year=2024/a&b=c;d.csv",
     "t/quote'\".csv",
 ]
-
-
-class Scene:
-    """A lake, its function in this process, and its pump."""
-
-    def __init__(self, folder: Path, declaration: str = DECLARATION, receives: int = 10) -> None:
-        self.clock = HeldClock(1_780_000_000.0)
-        self.lake = deploy(folder, declaration, receives=receives)
-        self.runtime = self.lake.runtime(self.clock)
-        self.pump = Pump(self.lake.deployed.intake_queue, self.runtime.take)
-        self.unlucky, self._file = True, ""
-        self.runtime.lake.signals.listen("started", self._note)
-        faults.install(self._strike)
-
-    def _note(self, event: dict[str, Any]) -> None:
-        self._file = event["file"]
-
-    def _strike(self, place: str) -> None:
-        """The disk fails files that are out of luck."""
-        if self.unlucky and place == "engine.write" and self._file.startswith("unlucky"):
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    def close(self) -> None:
-        """End it."""
-        faults.install(None)
-        self.runtime.close()
-
-    def rows(self, sql: str) -> list[Any]:
-        """Ask, as a laptop would."""
-        with self.lake.open(self.clock) as opened_here:
-            return opened_here.query(sql).fetchall()
-
-    def drain(self, seconds: float = 61.0) -> None:
-        """Let everything be worked on; each time something comes back, so many seconds have passed."""
-        self.pump.drain(lambda: self.clock.sleep(seconds))
-
-    def send(self, body: str) -> None:
-        """Put a message into the queue."""
-        aws.client("sqs").send_message(QueueUrl=self.lake.deployed.intake_queue, MessageBody=body)
-
-    def waiting(self) -> tuple[int, int]:
-        """Messages that wait, and that are away."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        queue = self.lake.deployed.intake_queue
-        found = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-        return int(found[names[0]]), int(found[names[1]])
 
 
 @pytest.fixture
@@ -368,11 +315,12 @@ def test_the_store_may_fail_while_work_is_given_back(scene: Scene, monkeypatch: 
 
 
 def test_files_that_never_end_leave_time_for_upkeep(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an invocation of upkeep, half belongs to files, however many wait."""
+    """Of an invocation of upkeep, a quarter belongs to looking for files and a quarter to working on them, at least."""
     seen = list[float]()
-    monkeypatch.setattr(QueueWorker, "catch_up", lambda _self, _since, remaining: seen.append(remaining()))
+    monkeypatch.setattr(Unseen, "look", lambda _self, remaining, whole: seen.append(remaining()))  # noqa: ARG005
+    monkeypatch.setattr(QueueWorker, "catch_up", lambda _self, remaining: seen.append(remaining()))
     scene.runtime.tend({}, Context(800_000))
-    assert seen == [400]
+    assert seen == [200, 400]
 
 
 def test_a_worker_that_is_kept_is_not_stopped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,6 +356,7 @@ def test_upkeep_finds_what_nobody_was_told_of(scene: Scene) -> None:
     assert scene.lake.dead_letters() == []
     scene.lake.land("t/b.csv", b"id\n2\n")
     assert scene.runtime.tend({"whole": True}, Context())["done"] == [
+        "look",
         "intake",
         "quarantine",
         "tables",

@@ -8,12 +8,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.parsers import ResponseParserError
+from moto.sns.models import sns_backends
 
 import penstock
 from penstock import aws
@@ -21,7 +23,7 @@ from penstock.errors import AwsCredentialsError, AwsError
 from tests.aws import cloud
 from tests.aws.lakes import CloudLake, deploy
 from tests.aws.pump import Pump
-from tests.cli.conftest import call
+from tests.cli.conftest import call, line_of, started
 from tests.told import count
 
 DECLARATION = """
@@ -109,6 +111,8 @@ def steady(value: Any) -> Any:
         ["query", "SELECT file, line, column_name, rule, raw FROM penstock.quarantine", "--format", "json"],
         ["query", "SELECT * FROM orders ORDER BY id", "--format", "json"],
         ["why", "orders.amount", "--json"],
+        ["quarantine", "show", "orders", "--json"],
+        ["snapshots", "list", "--json"],
     ],
     ids=lambda command: " ".join(command)[:40],
 )
@@ -149,6 +153,38 @@ def test_status_says_how_the_lake_does_on_aws(deployed: CloudLake) -> None:
     assert f"penstock -C {deployed.folder} --aws dead list" in page
 
 
+def test_status_tells_of_alarms_that_are_on_and_of_who_has_not_confirmed(tmp_path: Path) -> None:
+    """What waits for somebody is in the page and in the JSON: an alarm with its reason, an address with its topic.
+
+    Moto judges no alarm and confirms every address at once: the one is switched on here, the other turned back.
+    """
+    lake = deploy(tmp_path / "lake", DECLARATION)
+    put_stack(lake)
+    stack, watch, sns = lake.deployed.stack, aws.client("cloudwatch"), aws.client("sns")
+    watch.put_metric_alarm(
+        AlarmName=f"{stack}-dead-letters",
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        EvaluationPeriods=1,
+        Threshold=1,
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Period=60,
+        Statistic="Maximum",
+    )
+    watch.set_alarm_state(AlarmName=f"{stack}-dead-letters", StateValue="ALARM", StateReason="1 message waits")
+    topic = f"arn:aws:sns:{cloud.REGION}:{cloud.ACCOUNT}:{stack}-alarms"
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ops@example.org")
+    for subscription in sns_backends[cloud.ACCOUNT][cloud.REGION].subscriptions.values():
+        if subscription.topic.arn == topic:
+            subscription.arn = "PendingConfirmation"
+    told = call("-C", lake.folder, "status", "--aws", "--json").json()
+    assert [(alarm["alarm"], alarm["reason"]) for alarm in told["alarms"]] == [("dead-letters", "1 message waits")]
+    assert told["aws"]["unconfirmed"] == [{"address": "ops@example.org", "topic": f"{stack}-alarms"}]
+    page = call("-C", lake.folder, "status", "--aws").out
+    assert "dead-letters" in page
+    assert "ops@example.org" in page
+
+
 def test_a_dead_letter_is_replayed_from_the_laptop(tmp_path: Path) -> None:
     """Its file is worked on at once by a function, its message is gone, and the rows are in once."""
     lake = deploy(tmp_path / "lake", DECLARATION)
@@ -166,6 +202,69 @@ def test_a_dead_letter_is_replayed_from_the_laptop(tmp_path: Path) -> None:
     assert same["attempts"] == 1
     call("-C", lake.folder, "dead", "discard", str(same["id"]), "--why", "a test", "--aws")
     assert json.loads(call("-C", lake.folder, "dead", "list", "--aws", "--json").out) == []
+
+
+def test_a_dead_letter_is_told_as_here(deployed: CloudLake, here: Path) -> None:
+    """All about one letter: reason, code, attempts and file are those of the lake on this machine."""
+    told = []
+    for folder, more in _both(deployed, here):
+        (letter,) = json.loads(call("-C", folder, "dead", "list", "--json", *more).out)
+        told.append(json.loads(call("-C", folder, "dead", "show", str(letter["id"]), "--json", *more).out))
+        assert f"dead replay {letter['id']}" in call("-C", folder, "dead", "show", str(letter["id"]), *more).out
+    assert steady(told[0]) == steady(told[1])
+    assert told[0]["reason"].startswith("the file is empty")
+
+
+def test_what_was_set_aside_comes_back_from_the_laptop(tmp_path: Path) -> None:
+    """Rows in quarantine are written to a file, corrected, and are in the table once, whoever is asked for them."""
+    lake = deploy(tmp_path / "lake", DECLARATION)
+    put_stack(lake)
+    lake.land("orders/a.csv", FILES["orders/a.csv"])
+    Pump(lake.deployed.intake_queue, lake.runtime().take).drain()
+    corrected = tmp_path / "corrected.csv"
+    assert call("-C", lake.folder, "quarantine", "export", "orders", "--aws", "--to", corrected).code == 0
+    corrected.write_text(corrected.read_text("utf-8").replace("5000", "50"), encoding="utf-8")
+    for came in (1, 0):
+        again = call("-C", lake.folder, "quarantine", "readmit", "orders", corrected, "--aws", "--json")
+        assert again.json()["readmitted"] == came, again.out + again.err
+    with lake.open() as opened:
+        assert opened.query("SELECT id, amount FROM orders ORDER BY id").fetchall() == [(1, 5), (3, 50)]
+
+
+def test_the_log_is_followed(tmp_path: Path) -> None:
+    """`logs --aws --follow` shows the last lines, then each line as a function writes it, until Ctrl-C."""
+    lake = deploy(tmp_path / "lake", DECLARATION)
+    put_stack(lake)
+    logs, group = aws.client("logs"), lake.deployed.log_group("intake")
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    pump, written = Pump(lake.deployed.intake_queue, lake.runtime().take), 0
+
+    def write(key: str) -> None:
+        nonlocal written
+        lake.land(key, FILES["orders/a.csv"])
+        pump.drain()
+        lines = [line for line in lake.log.getvalue().splitlines() if '"event"' in line]
+        now = round(time.time() * 1000)
+        events = [{"timestamp": now, "message": line} for line in lines[written:]]
+        logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=events)
+        written = len(lines)
+
+    write("orders/a.csv")
+    with started("-C", lake.folder, "logs", "--aws", "--follow") as following:
+        _next_with(following, "orders/a.csv", "1 dropped")
+        write("orders/b.csv")
+        _next_with(following, "orders/b.csv", "1 dropped")
+        following.send_signal(signal.SIGINT)
+        assert following.wait(timeout=60) == 0
+
+
+def _next_with(process: Any, *words: str) -> None:
+    """Read what a process shows, until a line has all the words."""
+    for line in iter(lambda: line_of(process), ""):
+        if all(word in line for word in words):
+            return
+    raise AssertionError(f"it ended before a line with {words}")
 
 
 def test_the_log_of_the_functions_is_the_lakes(deployed: CloudLake) -> None:
@@ -188,6 +287,18 @@ def test_the_log_of_the_functions_is_the_lakes(deployed: CloudLake) -> None:
     assert "orders/a.csv" not in page
 
 
+def test_hints_can_be_called_as_they_stand(deployed: CloudLake) -> None:
+    """An error that says what to call says it with the lake's folder, and with --aws where that is asked of AWS."""
+    unsaid = call("-C", deployed.folder, "dead", "replay", "--aws")
+    assert unsaid.code == 1
+    (hint,) = [line for line in unsaid.err.splitlines() if "see their numbers" in line]
+    assert hint == f"  see their numbers with: penstock -C {deployed.folder} --aws dead list"
+    _, _, words = hint.partition("penstock ")
+    assert call(*words.split()).code == 0
+    here = call("-C", deployed.folder, "dead", "replay")
+    assert here.err.splitlines()[1] == f"  see their numbers with: penstock -C {deployed.folder} dead list"
+
+
 def test_a_role_asks_what_it_was_granted(deployed: CloudLake) -> None:
     """The grants of the declaration hold from a laptop, too; what was refused was not read."""
     asked = ["query", "SELECT count(*) FROM orders", "--role", "finance", "--aws", "--engine", "duckdb"]
@@ -205,7 +316,7 @@ def test_who_is_not_deployed_is_told_so(tmp_path: Path) -> None:
     assert missing.code == 1
     assert missing.err.splitlines() == [
         f"error: penstock-nowhere: the lake is not deployed in {cloud.REGION}",
-        "  bring it to AWS with: penstock deploy",
+        f"  bring it to AWS with: penstock -C {tmp_path} deploy",
     ]
     wrong = call("-C", tmp_path, "--aws", "run")
     assert wrong.code == 2

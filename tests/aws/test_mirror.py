@@ -17,23 +17,10 @@ from penstock.errors import IntegrityError
 from penstock.storage.aws import BucketNotes, S3Zone
 from penstock.storage.mirror import Mirror
 from tests.aws import cloud
-from tests.aws.proxy import Wire, wire
-from tests.aws.zones import files_in, mark_of, publish, tables_zone
+from tests.aws.proxy import Wire
+from tests.aws.zones import damage, files_in, mark_of, publish, tables_zone
 
 SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture
-def tables(tmp_path: Path) -> S3Zone:
-    """A zone that Penstock writes to."""
-    return tables_zone(tmp_path / "tables")
-
-
-@pytest.fixture
-def line() -> Iterator[Wire]:
-    """A way to AWS that can be made to fail."""
-    with wire() as made:
-        yield made
 
 
 def test_many_files_are_removed_by_few_calls(tables: S3Zone, line: Wire) -> None:
@@ -171,16 +158,7 @@ def test_a_damaged_object_is_never_served(tables: S3Zone) -> None:
     """Bytes in the bucket that are not those that were sent, under facts that are, are an error."""
     path = publish(tables, "t/a.parquet", b"rows of a table")
     Path(path).unlink()
-    _damage_in_bucket(tables, "t/a.parquet")
+    damage(tables, "t/a.parquet")
     with pytest.raises(IntegrityError, match="not those that were sent"):
         tables.location("t/a.parquet")
     assert files_in(tables.root) == []
-
-
-def _damage_in_bucket(zone: S3Zone, key: str) -> None:
-    """Flip a bit of an object behind S3's back: its checksum and facts stay."""
-    from moto.s3.models import s3_backends
-
-    kept = s3_backends[cloud.ACCOUNT]["aws"].buckets[zone.objects.bucket].keys[key]
-    content = kept.value
-    kept.value = bytes([content[0] ^ 1]) + content[1:]

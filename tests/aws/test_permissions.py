@@ -100,6 +100,7 @@ def test_each_call_that_is_declared_is_granted_to_somebody() -> None:
     }
     needed = {
         *(*calls.CATALOG, *calls.READING, *calls.RAW, *calls.TABLES, *calls.STATE, *calls.LOGS, *calls.NOTICES),
+        *(*calls.SECRETS, *calls.SECRET_KEYS),
         *(*calls.INTAKE_ACTIONS, *calls.DEAD_ACTIONS, *calls.WAKING_ACTIONS, *calls.FORGETTING_ACTIONS),
     }
     for who in ("operator", "role:finance", "role:admin"):
@@ -113,6 +114,14 @@ OUR_GROUP = {
     "aws:SourceAccount": ACCOUNT,
     "aws:SourceArn": f"arn:aws:scheduler:eu-west-3:{ACCOUNT}:schedule-group/penstock-agency",
 }
+MFA = {"aws:MultiFactorAuthPresent": "true"}
+
+
+def who(name: str, account: str = ACCOUNT) -> dict[str, str]:
+    """As AWS says of whoever asks: of somebody who acts as a role, the role."""
+    return {"aws:PrincipalArn": f"arn:aws:iam::{account}:{name}"}
+
+
 OTHER_GROUP = f"arn:aws:scheduler:eu-west-3:{ACCOUNT}:schedule-group/default"
 TRUSTED: list[tuple[str, str, dict[str, str], bool, str]] = [
     ("intake", "lambda.amazonaws.com", {"aws:SourceAccount": ACCOUNT}, True, "Lambda runs functions of the account"),
@@ -130,6 +139,21 @@ TRUSTED: list[tuple[str, str, dict[str, str], bool, str]] = [
     ("role:finance", f"arn:aws:sts::{ACCOUNT}:assumed-role/x/a", {}, True, "people who are signed in otherwise"),
     ("role:finance", "arn:aws:iam::999999999999:user/a", {}, False, "people of another account"),
     ("role:finance", "lambda.amazonaws.com", {}, False, "services are no people"),
+    ("role:curated", f"arn:aws:sts::{ACCOUNT}:assumed-role/analysts/a", who("role/analysts"), True, "a role is named"),
+    ("role:curated", f"arn:aws:sts::{ACCOUNT}:assumed-role/others/a", who("role/others"), False, "another role"),
+    ("role:curated", f"arn:aws:iam::{ACCOUNT}:user/analysts", who("user/analysts"), False, "a user of that name"),
+    ("role:curated", f"arn:aws:iam::{STRANGER}:user/visitors/a", who("user/visitors/a", STRANGER), True, "a visitor"),
+    ("role:curated", f"arn:aws:iam::{STRANGER}:user/a", who("user/a", STRANGER), False, "no visitor"),
+    (
+        "role:curated",
+        f"arn:aws:iam::{STRANGER}:role/analysts",
+        who("role/analysts", STRANGER),
+        False,
+        "named, elsewhere",
+    ),
+    ("role:admin", f"arn:aws:iam::{ACCOUNT}:user/boss", who("user/boss") | MFA, True, "named, with a second factor"),
+    ("role:admin", f"arn:aws:iam::{ACCOUNT}:user/boss", who("user/boss"), False, "named, without one"),
+    ("role:admin", f"arn:aws:iam::{ACCOUNT}:user/a", who("user/a") | MFA, False, "a second factor is not enough"),
 ]
 """Who may act as whom: the principal, who asks, what is known of it, the answer, and why."""
 
@@ -145,9 +169,10 @@ def test_who_may_act_as_whom(row: tuple[str, str, dict[str, str], bool, str]) ->
 
 
 def test_people_can_be_held_to_names_and_to_a_second_factor() -> None:
-    """Who may act as a role can be named, and be asked for a second factor."""
+    """Who may act as a role can be named, and asked for a second factor; no other account is meant."""
     there = questioned("agency")
     trust = of_people((f"arn:aws:iam::{ACCOUNT}:role/analysts",), mfa=True)
+    assert trust[0].principal == {"AWS": f"arn:${{AWS::Partition}}:iam::{ACCOUNT}:root"}
     policy = document(trust, lambda text: filled(text, stack_values(there.deployed)))
     analyst, other = f"arn:aws:iam::{ACCOUNT}:role/analysts", f"arn:aws:iam::{ACCOUNT}:role/others"
     for who, context, allowed in (

@@ -239,7 +239,7 @@ def test_a_plan_counts_what_its_region_has_no_price_of() -> None:
     assert plan.money.then == pytest.approx(bill.total)
     assert plan.money.missing == pytest.approx(bill.missing)
     assert bill.missing > 1
-    assert f"  about {bill.total + bill.missing:,.2f} with what has no known price in eu-west-3: see penstock cost" in [
-        *lines(plan)
-    ]
+    shown, idle = [*lines(plan)], bill.idle + bill.idle_missing
+    assert f"  about {bill.total + bill.missing:,.2f} USD a month; {idle:,.2f} when nothing happens" in shown
+    assert f"  {bill.missing:,.2f} of it at prices of us-east-1, as those of eu-west-3 are not known" in shown
     assert plan.facts()["cost"]["missing"] == round(bill.missing, 2)

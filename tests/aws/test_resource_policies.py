@@ -148,7 +148,8 @@ def test_roles_of_the_template_are_the_principals() -> None:
         for who in principals(declaration)
         for part in document(who.statements, lambda text: filled(text, values))["Statement"]
     }
-    whose = {"IntakeRole": "intake", "UpkeepRole": "upkeep", "ScheduleRole": "schedule", "OperatorRole": "operator"}
+    whose = {"IntakeRole": "intake", "UpkeepRole": "upkeep", "ScheduleRole": "schedule"}
+    whose |= {"OperatorRole": "operator", "ReadmitterRole": "readmitter"}
     whose |= {"RoleFinance": "role:finance", "RoleAdmin": "role:admin"}
     found = {
         (whose[holder], str(part))

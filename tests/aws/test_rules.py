@@ -231,3 +231,13 @@ def test_every_rule_of_eventbridge_has_a_dead_letter_queue() -> None:
         if resource["Type"] == "AWS::Events::Rule":
             del resource["Properties"]["Targets"][0]["DeadLetterConfig"]
     assert len(list(rules.dead_letters(body))) == 2
+
+
+def test_a_saved_query_stays_within_the_lake() -> None:
+    """A saved query that anybody's workgroup would show, or that is of another database, is caught."""
+    body = copy.deepcopy(template_of("orders").body)
+    _without("SavedQuerySalesByRegion", "WorkGroup")(body)
+    _with("SavedQueryTopCustomers", "default", "Database")(body)
+    found = [one for one in rules.broken(body) if one.startswith("athena: ")]
+    assert any("SavedQuerySalesByRegion is in no workgroup of the lake" in one for one in found)
+    assert any("SavedQueryTopCustomers is of another database" in one for one in found)

@@ -10,9 +10,8 @@ from penstock.errors import IntegrityError
 from penstock.storage.aws import MirrorSeals, S3Zone
 from penstock.storage.mirror import Mirror
 from penstock.storage.seals import digest_of
-from tests.aws import cloud
 from tests.aws.proxy import wire
-from tests.aws.zones import tables_zone
+from tests.aws.zones import damage, publish, tables_zone
 
 WHERE = "main.t"
 
@@ -47,15 +46,7 @@ def reader(maker: S3Zone, tmp_path: Path) -> Reader:
     return Reader(tmp_path / "reader", maker.objects.bucket)
 
 
-def publish(zone: S3Zone, key: str, content: bytes) -> str:
-    """Make a file appear as the product does; gives its path."""
-    local = zone.staging(key)
-    Path(local).write_bytes(content)
-    zone.publish(local, key)
-    return zone.location(key)
-
-
-def damage(path: str) -> None:
+def flip(path: str) -> None:
     """Flip a bit of a file."""
     content = Path(path).read_bytes()
     Path(path).write_bytes(bytes([content[0] ^ 1]) + content[1:])
@@ -100,7 +91,7 @@ def test_a_damaged_copy_is_fetched_again(maker: S3Zone, reader: Reader, caplog: 
     """A copy that was changed on the disk is never read: it is fetched again, and the log says so."""
     publish(maker, "t/a", b"rows")
     reader.assert_whole("t/a")
-    damage(reader.path("t/a"))
+    flip(reader.path("t/a"))
     reader.assert_whole("t/a")
     assert Path(reader.path("t/a")).read_bytes() == b"rows"
     assert "is not as it was fetched" in caplog.text
@@ -110,21 +101,12 @@ def test_a_damaged_object_is_an_error(maker: S3Zone, reader: Reader) -> None:
     """Where the bucket gives other bytes than were sent, nothing of them is served, also in a copy's place."""
     publish(maker, "t/a", b"rows")
     reader.assert_whole("t/a")
-    _damage_in_bucket(maker, "t/a")
+    damage(maker, "t/a")
     reader.assert_whole("t/a")
-    damage(reader.path("t/a"))
+    flip(reader.path("t/a"))
     with pytest.raises(IntegrityError, match="not those that were sent") as caught:
         reader.assert_whole("t/a")
     assert f"{WHERE}: s3://{maker.objects.bucket}/t/a" in str(caught.value.where)
-
-
-def _damage_in_bucket(zone: S3Zone, key: str) -> None:
-    """Flip a bit of an object behind S3's back: its checksum and facts stay."""
-    from moto.s3.models import s3_backends
-
-    kept = s3_backends[cloud.ACCOUNT]["aws"].buckets[zone.objects.bucket].keys[key]
-    content = kept.value
-    kept.value = bytes([content[0] ^ 1]) + content[1:]
 
 
 def test_a_copy_that_was_only_touched_is_kept(maker: S3Zone, reader: Reader) -> None:

@@ -26,7 +26,7 @@ from tests.told import say
 
 ASKED = {"s3:GetObject": "get_object", "s3:PutObject": "put_object", "s3:DeleteObject": "delete_object"}
 """What is asked of moto: the question's action, and the call."""
-WHO = ("intake", "upkeep", "operator", "role:finance", "role:admin")
+WHO = ("intake", "upkeep", "operator", "readmitter", "role:finance", "role:admin")
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,17 @@ def world() -> World:
     return World()
 
 
+def test_what_is_held_is_one_question(world: World) -> None:
+    """For a whole group of a commit the store is asked once, not once for each file."""
+    store = world.worker()
+    for at in range(60):
+        record(store, f"{at}")
+    claimed = store.arrivals.claim(T, 60)
+    before = aws.heard()
+    assert store.arrivals.held_among(claimed) == {arrival.sequence for arrival in claimed}
+    assert aws.heard() - before == 1
+
+
 def record(store: State, key: str, content: str = "x", table: TableName = T) -> bool:
     """Record a version of a file."""
     return store.arrivals.record(table, key, ArrivalName.of(content, "").key_id * 4, len(content), 1, f"mark {content}")

@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,24 +24,11 @@ from penstock.storage.copies import Copies
 from penstock.storage.mirror import Mirror
 from penstock.storage.objects import Objects
 from tests.aws import cloud
-from tests.aws.proxy import Wire, wire
-from tests.aws.zones import files_in, land, mark_of, raw_zone
+from tests.aws.proxy import Wire
+from tests.aws.zones import files_in, land, mark_of
 from tests.told import say
 
 SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> S3RawZone:
-    """A zone that others write to."""
-    return raw_zone(tmp_path / "raw")
-
-
-@pytest.fixture
-def line() -> Iterator[Wire]:
-    """A way to AWS that can be made to fail."""
-    with wire() as made:
-        yield made
 
 
 def test_an_overwritten_file_is_read_as_it_was_seen(raw: S3RawZone) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.declaration import DEFAULTS, examine
+from penstock.declaration import DEFAULTS, examine, examine_deployed
 from penstock.deployed import Deployed, output_name
 from penstock.deployment.deployable import refusals
 from penstock.deployment.limits import assert_within_limits
@@ -66,7 +66,7 @@ def test_order_does_not_matter() -> None:
     whole = yaml.safe_load(EVERYTHING)
     for part in ("tables", "access", "tags"):
         whole[part] = dict(reversed(whole[part].items()))
-    again = synthesise(examine(yaml.safe_dump(whole, sort_keys=False), environment={}))
+    again = synthesise(examine_deployed(yaml.safe_dump(whole, sort_keys=False)))
     assert sorted(again.resources) == sorted(template_of("everything").resources)
 
 
@@ -109,7 +109,7 @@ def test_parameters_of_the_declaration() -> None:
 def test_version_changes_with_whatever_a_function_is_made_of() -> None:
     """Another size, another environment, another key of the code: CloudFormation publishes another version."""
     one, other = (
-        synthesise(examine(text, environment={})).resources
+        synthesise(examine_deployed(text)).resources
         for text in (EVERYTHING, EVERYTHING.replace("timeout: 15m", "timeout: 14m"))
     )
     described = [each["IntakeVersion"]["Properties"]["Description"]["Fn::Sub"] for each in (one, other)]
@@ -136,7 +136,7 @@ def test_version_stays_where_a_function_does(before: str, after: str) -> None:
     """
     assert before in EVERYTHING
     one, other = (
-        synthesise(examine(text, environment={})).resources["IntakeVersion"]
+        synthesise(examine_deployed(text)).resources["IntakeVersion"]
         for text in (EVERYTHING, EVERYTHING.replace(before, after))
     )
     assert one == other
@@ -165,7 +165,9 @@ def test_a_stack_whose_names_are_too_long_is_refused() -> None:
     text = f"lake: x\naws: {{stack: {'s' * 55}, {buckets}}}\ntables: {{t: {{files: '*.csv'}}}}\n"
     resources = synthesise(examine(text, environment={})).resources
     assert resources["ScheduleRole"]["Properties"]["RoleName"] == {"Fn::Sub": "${AWS::StackName}-schedule"}
-    assert "55 letters at most" in refused(text.replace("s" * 55, "s" * 56))
+    said = refused(text.replace("s" * 55, "s" * 56))
+    assert "56 letters; its roles and functions are named after it (STACK-schedule)" in said
+    assert f"and so the stack's 55; give it another name: aws: {{stack: {'s' * 55}}}" in said
 
 
 def test_a_snapshot_is_of_intake_and_can_be_left_out() -> None:
@@ -249,15 +251,15 @@ tables: {t: {files: "*.csv"}}
 
 
 def test_what_comes_from_the_environment_is_refused() -> None:
-    """Functions read lake.yaml anew, where the variable is not set: no file could be worked on, whoever stays here."""
+    """Functions read lake.yaml anew, where nothing is set: what they would read is refused, what stays here is not."""
     text = (
         "lake: x\nnotices: [{name: chat, when: [dead], to: 'slack://${TOKEN}/c'}]\n"
-        "aws: {here_only: [notices.chat]}\ntables: {t: {files: '$${TOKEN}*.csv'}}\n"
+        "aws: {here_only: [notices.chat]}\ntables: {t: {files: '$${TOKEN}*.csv', description: '${TOKEN}'}}\n"
     )
     with pytest.raises(DeclarationError) as found:
         synthesise(examine(text, environment={"TOKEN": "hidden"}))
     (problem,) = found.value.problems
-    assert (problem.line, problem.path) == (2, "notices[0].to")
+    assert (problem.line, problem.path) == (4, "tables.t.description")
     assert "no environment variable TOKEN" in problem.text
     assert "hidden" not in str(found.value)
 
@@ -268,7 +270,10 @@ def test_here_only_must_name_something() -> None:
         "lake: x\nworkflows: {nightly: {cron: '0 2 * * *', steps: [{maintain: all}]}}\n"
         "aws: {here_only: [workflows.nightli]}\n"
     )
-    assert 'lake.yaml:3:19 aws.here_only[0]: names no workflow and no notice: "workflows.nightli"; did you mean' in said
+    assert (
+        'lake.yaml:3:19 aws.here_only[0]: names no workflow, no notice and no query: "workflows.nightli"; did you mean'
+        in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -329,7 +334,7 @@ def test_more_policies_than_a_role_can_have() -> None:
 
 def test_refusals_of_a_sound_lake() -> None:
     """A lake that can be deployed is refused nothing; one that does not hold is not spoken of."""
-    assert refusals(examine(EVERYTHING, environment={})) == []
+    assert refusals(examine_deployed(EVERYTHING)) == []
     assert refusals(examine("lake: 5", environment={})) == []
     assert set(DEFAULTS) == {"dead_letters", "disk"}
 

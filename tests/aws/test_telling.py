@@ -12,7 +12,7 @@ import pytest
 
 from penstock.deployment.functions import Runtime
 from tests.aws.pump import Context
-from tests.aws.test_intake import DECLARATION, Scene
+from tests.aws.scene import DECLARATION, Scene
 from tests.aws.test_notices import Topics
 from tests.told import count
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,29 +21,10 @@ from penstock.storage.aws import S3RawZone, S3Zone
 from penstock.storage.mirror import Mirror
 from penstock.storage.objects import Objects
 from tests.aws import cloud
-from tests.aws.proxy import Answer, Wire, wire
-from tests.aws.zones import files_in, publish, raw_zone, tables_zone
+from tests.aws.proxy import Answer, Wire
+from tests.aws.zones import files_in, publish
 
 SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> S3RawZone:
-    """A zone that others write to."""
-    return raw_zone(tmp_path / "raw")
-
-
-@pytest.fixture
-def tables(tmp_path: Path) -> S3Zone:
-    """A zone that Penstock writes to."""
-    return tables_zone(tmp_path / "tables")
-
-
-@pytest.fixture
-def line() -> Iterator[Wire]:
-    """A way to AWS that can be made to fail."""
-    with wire() as made:
-        yield made
 
 
 def test_a_flipped_bit_on_the_way_is_never_served(tables: S3Zone, line: Wire) -> None:

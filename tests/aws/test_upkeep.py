@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from penstock import aws
+from penstock import aws, faults
 from penstock.clock import HeldClock
+from penstock.deployed import database_name
 from penstock.errors import IntegrityError
 from penstock.lake import Lake
 from penstock.site.aws import AwsSite
+from penstock.state import Arrival
 from penstock.upkeep.maintain import Maintained
 from tests.aws.lakes import CloudLake, deploy
+from tests.aws.pump import Context
+from tests.aws.scene import Scene
 
 DAY = 86_400.0
 LAKE = """
@@ -160,3 +164,78 @@ def test_one_archived_file_stops_no_other(tidy: Tidy) -> None:
     assert [arrival.key for arrival in summary.dead] == ["3.csv"]
     assert "in an archive" in reason
     assert tidy.rows() == [1, 2]
+
+
+GROUPS = """
+lake: groups
+upkeep: {automatic: false}
+tables:
+  t: {files: "*.csv", partition: [kind]}
+"""
+
+
+def test_compaction_needs_the_disk_of_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was fetched to be joined goes before the next files are fetched: the disk need not hold the whole table."""
+    monkeypatch.setattr("penstock.deployment.functions.KEPT_BYTES", 0)
+    scene, kinds, each = Scene(tmp_path / "lake", GROUPS), 4, 3
+    for at in range(each):
+        for kind in range(kinds):
+            scene.lake.land(f"{kind}-{at}.csv", f"id,kind\n{at},k{kind}\n".encode())
+        scene.drain()
+    scene.runtime.close()
+    scene.runtime = scene.lake.runtime(scene.clock, "upkeep")
+    copies = list[int]()
+
+    def look(place: str) -> None:
+        if place == "engine.write":
+            copies.append(len(list((scene.lake.work / "upkeep/processed").rglob("*.parquet"))))
+
+    faults.install(look)
+    scene.runtime.tend({}, Context())
+    (told,) = scene.lake.events("maintained")
+    assert (told["files_joined"], told["files_after"]) == (kinds * each, kinds)
+    assert max(copies) == each
+    assert scene.rows("SELECT count(*), count(DISTINCT kind) FROM t") == [(kinds * each, kinds)]
+    scene.close()
+
+
+class Fading:
+    """A context whose time is over once a number of files wait again."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the invocation may still take."""
+        return 900_000 if self.left > 0 else 100
+
+
+def test_a_lost_table_is_made_again_over_several_invocations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are made to wait as far as the time goes, and none is put into it before all of them do."""
+    scene = Scene(tmp_path / "lake")
+    for at in range(5):
+        scene.lake.land(f"t/{at}.csv", f"id\n{at}\n".encode())
+    scene.drain()
+    aws.client("glue").delete_table(DatabaseName=database_name(scene.lake.deployed.lake, "main"), Name="t")
+    monkeypatch.setattr("penstock.arrivals.work.RESTORED_AT_ONCE", 1)
+    monkeypatch.setattr("penstock.arrivals.holding.LOOK_SECONDS", 0.02)
+    context, requeue = Fading(2), scene.runtime.lake.state.arrivals.requeue
+
+    def requeued(arrival: Arrival, generation: int) -> bool:
+        context.left -= 1
+        done = requeue(arrival, generation)
+        time.sleep(0.0 if context.left > 0 else 0.2)  # in which it is seen that the time is over
+        return done
+
+    monkeypatch.setattr(scene.runtime.lake.state.arrivals, "requeue", requeued)
+    scene.runtime._queue_worker.catch_up(lambda: context.get_remaining_time_in_millis() / 1000)
+    assert [(event["note"]) for event in scene.lake.events("noticed")] == [
+        "the table was gone; its files are processed again: 2; 3 more the next time"
+    ]
+    states = "SELECT state, count(*) FROM penstock.arrivals GROUP BY state ORDER BY state"
+    assert scene.rows(states) == [("finished", 3), ("pending", 2)]
+    monkeypatch.undo()
+    scene.runtime.tend({}, Context())
+    assert scene.rows("SELECT id FROM t ORDER BY id") == [(at,) for at in range(5)]
+    assert scene.rows(states) == [("finished", 5)]
+    scene.close()

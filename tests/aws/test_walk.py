@@ -1,7 +1,8 @@
 """The walk through a deployed lake that users with an account take for real, on the emulator as far as it carries.
 
 What the emulator does not do is named: it runs no functions (the handlers are called here, with the messages of the
-real queue), no queries in Athena, and evaluates no alarms.
+real queue), no queries in Athena, and evaluates no alarms. What people do with the command line `aws`, the walk does
+with the same calls of boto3.
 """
 
 from __future__ import annotations
@@ -24,6 +25,18 @@ from tests.aws.pump import Pump
 from tests.told import say
 
 PROGRAM = Path(__file__).resolve().parents[2] / "scripts" / "walk.py"
+KNOWN = {
+    "Deliver a file": "deliver_file",
+    "Follow the log": "read_log",
+    "List the Parquet files": "list_files",
+    "Ask the catalog": "ask_catalog",
+    "Count by age group": "ask_athena",
+    "Fetch the rows": "fetch_rows",
+    "Deliver a bad file": "deliver_bad_file",
+    "See it fail": "hear_alarm",
+    "The queue's own figure": "read_queue",
+}
+"""The steps that users know, as the documentation lists them, and those of the walk."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +74,15 @@ class Functions:
         events = [{"timestamp": round(time.time() * 1000), "message": line} for line in lines]
         if events:
             aws.client("logs").put_log_events(logGroupName=self._group, logStreamName="one", logEvents=events)
+
+
+def test_every_step_that_users_know_is_taken(program: ModuleType, tmp_path: Path) -> None:
+    """Each step of the documentation's table is one of the walk's, and the table has them all."""
+    page = (PROGRAM.parents[1] / "docs" / "laptop.md").read_text(encoding="utf-8")
+    rows = page.partition("| Step | Command |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == list(KNOWN)
+    steps = {step.__name__ for step, _ in program.Walk(tmp_path).steps()}
+    assert set(KNOWN.values()) <= steps
 
 
 def test_the_walk(program: ModuleType, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from penstock.alarms.cloudwatch import NAMESPACE, Unwatched, Watched, watched
 from penstock.arrivals.cloudformation import receives, wildcard
-from penstock.declaration import examine, loads
+from penstock.declaration import examine, load_deployed, loads
 from penstock.deployment.synth import synthesise
 from penstock.errors import DeclarationError
 from penstock.runs.metrics import NAMESPACE as WRITTEN
@@ -98,7 +98,7 @@ def test_notes_name_every_alarm_that_is_not_watched() -> None:
 
 def test_metrics_are_those_that_functions_write() -> None:
     """Alarms look at metrics that the functions write, in the unit that the threshold is in."""
-    found = [one for one in watched(loads(EVERYTHING, environment={}), ()) if isinstance(one, Watched)]
+    found = [one for one in watched(load_deployed(EVERYTHING), ()) if isinstance(one, Watched)]
     own = {metric.name for one in found for _, metric in one.metrics if metric.namespace == NAMESPACE}
     assert own == {"Attempts", "Failures", "RunSeconds", "Breaches", "Freshness"}
     assert own <= set(UNITS)
@@ -128,7 +128,7 @@ def test_receives() -> None:
     """A message is taken often enough for all attempts that `retry` allows."""
     assert receives(loads("lake: shop", environment={})) == 10
     assert receives(loads(f"lake: shop\nretry: {{attempts: 30}}{TABLES}", environment={})) == 35
-    assert receives(loads(EVERYTHING, environment={})) == 20
+    assert receives(load_deployed(EVERYTHING)) == 20
 
 
 def test_rule_has_a_name_of_its_pattern() -> None:

@@ -38,6 +38,15 @@ def publish(zone: S3Zone, key: str, content: bytes) -> str:
     return zone.location(key)
 
 
+def damage(zone: S3Zone, key: str) -> None:
+    """Flip a bit of an object behind S3's back: its checksum and facts stay."""
+    from moto.s3.models import s3_backends
+
+    kept = s3_backends[cloud.ACCOUNT]["aws"].buckets[zone.objects.bucket].keys[key]
+    content = kept.value
+    kept.value = bytes([content[0] ^ 1]) + content[1:]
+
+
 def mark_of(zone: S3Zone, key: str) -> str:
     """The mark of the current version."""
     there = zone.stat(key)

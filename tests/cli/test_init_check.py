@@ -21,6 +21,7 @@ def test_help_lists_every_command_in_the_order_of_use() -> None:
         "run",
         "up",
         "query",
+        "queries",
         "tables",
         "show",
         "why",

@@ -118,6 +118,19 @@ def test_status_counts_files_by_state(make: Make) -> None:
     assert "penstock.quarantine" in human
 
 
+def test_tables_are_listed_as_people_count(make: Make) -> None:
+    """t7 comes before t59, wherever tables are listed; layers stay together."""
+    names = ["t59", "t6", "t07", "t7", "a10.b", "a9.b", "zone.t1"]
+    tables = "".join(f"  {name}: {{files: '{name}*.csv'}}\n" for name in names)
+    folder = make(f"lake: shop\ntables:\n{tables}", {})
+    expected = ["a9.b", "a10.b", "t6", "t07", "t7", "t59", "zone.t1"]
+    for asked in ("status", "tables"):
+        told = call("-C", folder, asked, "--json").json()
+        listed = told["tables"] if asked == "status" else told
+        assert [table["table"] for table in listed] == expected, asked
+    assert call("-C", folder, "show", "t8").err.splitlines()[-1] == f"  tables: {', '.join(expected)}"
+
+
 def test_status_before_the_first_run(make: Make) -> None:
     """A new lake has no run, and is told how to get one."""
     outcome = call("-C", make(TWO, {}), "status")

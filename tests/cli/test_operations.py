@@ -22,6 +22,7 @@ from penstock.lake import Lake
 from penstock.service.metrics import FAMILIES
 from penstock.state.overview import Standing
 from tests.cli.conftest import call, line_of, started
+from tests.waiting import until
 
 Make = Callable[[str, dict[str, str]], Path]
 SHOP = 'lake: shop\ntables:\n  orders: {files: "o*.csv"}\n'
@@ -79,16 +80,6 @@ def standing(folder: Path) -> Standing:
     """How far the files of the one table are."""
     with Lake(folder) as lake:
         return next(iter(lake.state.overview.standing().values()), Standing())
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> bool:
-    """Whether something comes true in time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_a_lake_that_is_up_tells_its_health_and_figures(make: Make) -> None:

@@ -14,8 +14,22 @@ from penstock.state import State
 from penstock.storage import Zone
 from penstock.tables import Catalog
 from tests.contracts.places import Place
-from tests.contracts.registry import CATALOGS, ENGINES, PLACES, SILENCE, SLOWEST_TICK, STATES, TICKS, ZONES
+from tests.contracts.registry import (
+    CATALOGS,
+    ENGINES,
+    NOTICES,
+    PLACES,
+    SILENCE,
+    SLOWEST_TICK,
+    STATES,
+    TICKS,
+    ZONES,
+)
 from tests.contracts.what_ran import note
+from tests.notices.posts import Post
+
+OF_THE_QUEUE = {"test_queue.py", "test_backlog.py"}
+"""Files whose checks are those of the queue, which the state store keeps."""
 
 
 def _note(request: pytest.FixtureRequest, interface: str) -> str:
@@ -74,7 +88,8 @@ class Stores:
 @pytest.fixture(params=sorted(STATES))
 def stores(request: pytest.FixtureRequest, tmp_path: Path, clock: HeldClock) -> Iterator[Stores]:
     """A state store that any number of workers can open."""
-    made = Stores(_note(request, "state"), tmp_path / "state", clock)
+    interface = "queue" if request.path.name in OF_THE_QUEUE else "state"
+    made = Stores(_note(request, interface), tmp_path / "state", clock)
     yield made
     made.close()
 
@@ -122,6 +137,14 @@ def catalogs(request: pytest.FixtureRequest, tmp_path: Path, clock: HeldClock) -
 def catalog(catalogs: Catalogs) -> Catalog:
     """A catalog without tables."""
     return catalogs.open()
+
+
+@pytest.fixture(params=sorted(NOTICES))
+def post(request: pytest.FixtureRequest, tmp_path: Path, clock: HeldClock) -> Iterator[Post]:
+    """A way that messages go."""
+    made = NOTICES[_note(request, "notices")](tmp_path, clock)
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=sorted(ENGINES))

@@ -17,6 +17,7 @@ from tests.aws.glued import BucketPlace, glue_catalog
 from tests.aws.tables import dynamo_state
 from tests.aws.zones import raw_zone, tables_zone, unversioned_zone
 from tests.contracts.places import LocalPlace, Place
+from tests.notices.posts import HookPost, MailPost, OutboxPost, Post, TopicPost
 
 ZONES: dict[str, Callable[[Path], Zone]] = {
     "local": LocalZone,
@@ -52,11 +53,22 @@ PLACES: dict[str, Callable[[Path], Place]] = {
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "duckdb": DuckDBEngine,
 }
+NOTICES: dict[str, Callable[[Path, Clock], Post]] = {
+    "outbox": OutboxPost,
+    "mail": MailPost,
+    "webhook": HookPost,
+    "sns": TopicPost,
+}
+"""Ways that messages go; each with the state store of where it belongs."""
+QUEUES = STATES
+"""Files that wait are kept by the state store, wherever a lake stands: what the queue promises, it keeps."""
 INTERFACES: dict[str, Mapping[str, Any]] = {
     "storage": ZONES,
     "state": STATES,
+    "queue": QUEUES,
     "catalog": CATALOGS,
     "engine": ENGINES,
+    "notices": NOTICES,
 }
 
 

@@ -229,7 +229,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[
 
 @pytest.mark.usefixtures("engine")
 def test_memory_is_bounded(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """200 MB go through one process that stays under 450 MB, set-aside rows included."""
+    """200 MB go through one process that stays under the promised 500 MB, set-aside rows included."""
     block = b"".join(b"%d,%s\n" % (at % 100 - 1, b"%d" % (at * 7919) * 12) for at in range(20_000))
     times = 200_000_000 // len(block) + 1
     with (tmp_path / "big.csv").open("wb") as file:
@@ -241,4 +241,4 @@ def test_memory_is_bounded(tmp_path: Path, request: pytest.FixtureRequest) -> No
     counts, peak = result.stdout.splitlines()
     rows = 20_000 * times
     assert [int(count) for count in counts.split()] == [rows, rows * 98 // 100, rows // 100, rows // 100, rows // 100]
-    assert int(peak) < 450, f"{peak} MB"
+    assert int(peak) < 500, f"{peak} MB"

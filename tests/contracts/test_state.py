@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,24 @@ def test_a_newer_version_takes_a_claim_away(store: State) -> None:
     assert states(store) == [("a", "superseded"), ("a", "pending")]
     store.arrivals.give_back(old, "late")
     assert states(store) == [("a", "superseded"), ("a", "pending")]
+
+
+def test_many_attempts_are_asked_about_at_once(stores: Stores, clock: HeldClock) -> None:
+    """Of a hundred arrivals it is told which their attempts still hold: not what ended, nor what others took."""
+    one, other = stores.worker(), stores.worker()
+    for at in range(130):
+        record(one, f"{at:03}", "x")
+    mine = one.arrivals.claim(T, 126)
+    theirs = other.arrivals.claim(T, 10)
+    clock.sleep(30)
+    one.leases.renew()
+    one.arrivals.finish(mine[0], "run", Accounting(), None)
+    one.arrivals.give_back(mine[1], "later", 60.0)
+    record(one, mine[2].key, "newer")
+    assert one.arrivals.held_among(mine) == {arrival.sequence for arrival in mine[3:]}
+    assert one.arrivals.held_among([replace(arrival, attempt="other") for arrival in mine]) == set()
+    assert one.arrivals.held_among(theirs) == {arrival.sequence for arrival in theirs}  # it asks of attempts, not of us
+    assert one.arrivals.held_among([]) == set()
 
 
 def test_finish_keeps_the_account(store: State) -> None:

@@ -131,6 +131,25 @@ def test_a_published_file_never_changes(zone: Zone) -> None:
     assert zone.digest("a.csv") == hashlib.sha256(b"first").hexdigest()
 
 
+def test_a_file_is_replaced_whole(zone: Zone, tmp_path: Path) -> None:
+    """What takes another file's place is there at once, under a mark of its own, and nothing is left over."""
+    for content in (b"old", b"newer", b"newest"):
+        local = tmp_path / "made"
+        local.write_bytes(content)
+        before = zone.stat("d/a.csv")
+        assert zone.replace(str(local), "d/a.csv") == len(content)
+        after = zone.stat("d/a.csv")
+        assert after is not None
+        assert after.size == len(content)
+        assert before is None or before.mark != after.mark
+        with zone.open("d/a.csv", after.mark) as file:
+            assert file.read() == content
+        assert not local.exists()
+    assert keys(zone, "**") == ["d/a.csv"]
+    if zone.seals is not None:
+        zone.seals.assert_whole([zone.location("d/a.csv")], "d/a.csv")
+
+
 def test_delete_is_idempotent(zone: Zone) -> None:
     """Removing a file twice, or one that never was, is no error."""
     put(zone, "a.csv")

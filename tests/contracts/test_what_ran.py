@@ -9,7 +9,14 @@ import pytest
 from tests.contracts.registry import INTERFACES
 from tests.suite.sessions import session
 
-FIXTURES = {"storage": "zone", "state": "stores", "catalog": "catalogs", "engine": "engine"}
+FIXTURES = {
+    "storage": "zone",
+    "state": "stores",
+    "queue": "stores",
+    "catalog": "catalogs",
+    "engine": "engine",
+    "notices": "post",
+}
 CONFTEST = """
 import sys, types
 registry = types.ModuleType("tests.contracts.registry")

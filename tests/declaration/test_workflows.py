@@ -80,7 +80,7 @@ workflows:
             '{cron: "0 2 * * *"}',
             (
                 "workflows.w: a workflow without steps does nothing; "
-                "give it one of refresh, reprocess, maintain, verify, notify, exec"
+                "give it one of refresh, reprocess, maintain, verify, save, notify, exec"
             ),
         ),
         (

@@ -38,6 +38,7 @@ OF_THE_MACHINE = re.compile(r"lib(c|m|dl|rt|pthread|util|gcc_s|stdc\+\+)\.so\.\d
 """What every machine of Lambda has: glibc, and GCC's libraries for C and C++."""
 UNCHECKED_HASH = (1).to_bytes(4, "little")
 """What a file of bytecode says of its source: a hash of it stands here, and nobody looks."""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "bundle.md"
 SMALL = (Package("mmh3", "5.3.1"), Package("six", "1.17.0"))
 
 
@@ -74,6 +75,9 @@ def test_it_fits(bundle: Bundle) -> None:
         unzipped = sum(entry.file_size for entry in archive.infolist())
     assert bundle.unzipped == unzipped < AIM < LIMIT
     assert bundle.size == bundle.path.stat().st_size
+    told = re.search(r"(\d+) MB for arm64", PAGE.read_text("utf-8"))
+    assert told is not None
+    assert abs(int(told[1]) - unzipped / MEGABYTE) < 4, "docs/bundle.md says another size"
     largest = ", ".join(f"{one.name} {one.size / MEGABYTE:.0f}" for one in bundle.contents[:4])
     say("bundle", f"arm64: {unzipped / MEGABYTE:.1f} MB unzipped, {bundle.size / MEGABYTE:.1f} MB zipped ({largest})")
 
@@ -295,7 +299,7 @@ def test_which_files_are_needed(path: str, needed: bool) -> None:  # noqa: FBT00
 
 def test_the_page_names_what_is_left_out() -> None:
     """The page of the documentation has each package that is left out, with its reason."""
-    page = (Path(__file__).resolve().parents[2] / "docs" / "bundle.md").read_text("utf-8")
+    page = PAGE.read_text("utf-8")
     rows = dict(re.findall(r"^\| ([a-z-]+) \| (.+) \|$", page, re.MULTILINE))
     assert {name: reason for name, reason in rows.items() if name in LEFT_OUT} == dict(LEFT_OUT)
 

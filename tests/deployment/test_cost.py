@@ -12,11 +12,12 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.cli.cost import facts_of
+from penstock.cli.cost import amount, facts_of
 from penstock.cli.main import penstock as command_line
 from penstock.cli.session import Session
 from penstock.declaration import Declaration, loads
 from penstock.deployment.cost import Bill, Volumes, items, model, monthly, prices_of, quantities, regions
+from penstock.deployment.cost.bill import Part
 from penstock.deployment.cost.prices import ELSEWHERE
 from penstock.errors import CostError
 from tests.docs.test_json import _documented, _fields
@@ -146,7 +147,7 @@ def test_a_price_list_whose_day_is_not_known_is_called_so(tmp_path: Path) -> Non
     one = {**dated, "alarm": replace(dated["alarm"], as_of=None)}
     assert replace(prices, known=one).oldest is None
     known = prices.oldest
-    told = "prices are list prices, date not known" if known is None else f"prices are of {known} or later"
+    told = "of which day they are was not recorded" if known is None else f"list prices of {known} or later"
     (tmp_path / "lake.yaml").write_text(LAKES["small"], encoding="utf-8")
     assert told in invoked(["-C", str(tmp_path), "cost", "--region", ELSEWHERE])
 
@@ -195,6 +196,27 @@ def test_the_command_prints_what_the_model_says(tmp_path_factory: pytest.TempPat
     assert all(assumption in shown for assumption in model.ASSUMPTIONS)
     assert all(part.what in shown for part in expected.parts)
     assert re.search(rf"total +{expected.total:,.2f}\n", shown)
+    whole, idle = expected.total + expected.missing, expected.idle + expected.idle_missing
+    assert f"it would be about {whole:,.2f} USD in all, {idle:,.2f} of it idle" in shown
+    assert facts["idle_missing"] == pytest.approx(expected.idle_missing)
+    assert "of which day they are was not recorded; penstock cost --json names AWS's page for each" in shown
+    assert {part["as_of"] for part in facts["parts"]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "shown"),
+    [
+        (661_000, "request", "661,000 requests"),
+        (1, "key-month", "1 key-month"),
+        (1.004, "GB-month", "1.00 GB-months"),
+        (0.02, "TB", "0.02 TB"),
+        (2_000, "GB", "2,000 GB"),
+        (59_200, "write request unit", "59,200 write request units"),
+    ],
+)
+def test_quantities_have_their_units_as_people_write_them(quantity: float, unit: str, shown: str) -> None:
+    """Many of a unit are written as many; symbols of sizes are not."""
+    assert amount(Part("x", "S3", "x", quantity, unit, 1.0, None, 1.0, 1.0, "")) == shown
 
 
 def test_a_narrow_terminal_still_shows_the_amounts(

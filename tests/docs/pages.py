@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,3 +100,27 @@ def anchors(page: Path) -> set[str]:
     """Names under which the page's headings can be linked to."""
     headings = [match[1] for _, line in prose(page) if (match := _HEADING.match(line))]
     return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+@dataclass
+class Example:
+    """One example of a page that shows what becomes of a file: the titles of its blocks, and what stands in them."""
+
+    line: int
+    parts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> str:
+        """Name of the table that is made for it."""
+        return f"line_{self.line}"
+
+
+def examples(page: Path, first: str, parts: Collection[str]) -> list[Example]:
+    """The examples of a page: each begins with the block that has the title `first`, and has some of `parts`."""
+    found: list[Example] = []
+    for block in blocks(page):
+        if block.title == first:
+            found.append(Example(block.line))
+        if block.title in parts:
+            found[-1].parts[block.title] = block.text
+    return found

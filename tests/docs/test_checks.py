@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 import yaml
@@ -9,39 +8,19 @@ import yaml
 import penstock
 from penstock.declaration import Check
 from penstock.naming import TableName
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, Example, examples
 
 PAGE = ROOT / "docs" / "checks.md"
 PARTS = ("check", "arrives", "customers", "becomes", "set aside", "refused")
 OPTIONS = {"on_breach", "when", "name"}
 
 
-@dataclass
-class Example:
-    """One example of the page: the check, the file that arrives, and what becomes of it."""
-
-    line: int
-    parts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def table(self) -> str:
-        """Name of the table that is made for it."""
-        return f"line_{self.line}"
-
-    @property
-    def check(self) -> dict[str, object]:
-        """The check as it is declared; it quarantines unless it says otherwise."""
-        return {"on_breach": "quarantine", **yaml.load(self.parts["check"], yaml.BaseLoader)}  # noqa: S506 - texts only
+EXAMPLES = examples(PAGE, "check", PARTS)
 
 
-def _examples() -> list[Example]:
-    found: list[Example] = []
-    for block in blocks(PAGE):
-        if block.title == "check":
-            found.append(Example(block.line))
-        if block.title in PARTS:
-            found[-1].parts[block.title] = block.text
-    return found
+def declared(example: Example) -> dict[str, object]:
+    """The check as it is declared; it quarantines unless it says otherwise."""
+    return {"on_breach": "quarantine", **yaml.load(example.parts["check"], yaml.BaseLoader)}  # noqa: S506 - texts only
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +29,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[penstock.Lake]:
     folder = tmp_path_factory.mktemp("checks")
     (folder / "raw").mkdir()
     declaration = "lake: examples\ntables:\n"
-    for example in _examples():
-        declared = "".join(f"        {line}\n" for line in example.parts["check"].splitlines())
+    for example in EXAMPLES:
+        check = "".join(f"        {line}\n" for line in example.parts["check"].splitlines())
         if "on_breach" not in example.parts["check"]:
-            declared += "        on_breach: quarantine\n"
-        declaration += f"  {example.table}:\n    files: {example.table}.csv\n    checks:\n      -\n{declared}"
+            check += "        on_breach: quarantine\n"
+        declaration += f"  {example.table}:\n    files: {example.table}.csv\n    checks:\n      -\n{check}"
         (folder / "raw" / f"{example.table}.csv").write_text(example.parts["arrives"], encoding="utf-8")
         if "customers" in example.parts:
             (folder / "raw" / "customers.csv").write_text(example.parts["customers"], encoding="utf-8")
@@ -64,7 +43,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[penstock.Lake]:
         yield lake
 
 
-@pytest.mark.parametrize("example", _examples(), ids=lambda example: example.table)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.table)
 def test_an_example_of_a_check_is_what_the_engine_does(example: Example, played: penstock.Lake) -> None:
     """The file of the example, checked, becomes the rows shown and sets aside, or is refused for, what is shown."""
     dead = [arrival.reason or "" for arrival in played.state.arrivals.find(TableName.parse(example.table), ("dead",))]
@@ -91,8 +70,8 @@ def _set_aside(lake: penstock.Lake, table: str) -> str:
 def test_every_check_has_an_example() -> None:
     """Each kind of check that a declaration may hold has a section of its own with a whole example."""
     kinds = {field.alias or name for name, field in Check.model_fields.items()} - OPTIONS
-    shown = [next(iter(example.check.keys() - OPTIONS)) for example in _examples()]
+    shown = [next(iter(declared(example).keys() - OPTIONS)) for example in EXAMPLES]
     assert set(shown) == kinds
-    assert all({"becomes"} <= example.parts.keys() or "refused" in example.parts for example in _examples())
+    assert all({"becomes"} <= example.parts.keys() or "refused" in example.parts for example in EXAMPLES)
     headings = [line[3:] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
     assert kinds <= set(headings)

@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT
 from tests.docs.replay import environment
 
 PAGE = ROOT / "docs" / "reference" / "json.md"
-OPAQUE = {"rows_dropped", "warnings", "last_run", "on", "outcome", "cause"}
+OPAQUE = {"rows_dropped", "warnings", "last_run", "on", "outcome", "cause", "snapshots"}
 """Objects whose keys are data, or are described elsewhere on the page."""
 
 
@@ -28,12 +28,16 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     declaration = folder / "lake.yaml"
     checked = "    checks: [{between: {patient_age: [0, 1]}}, {not_null: age_group}]\n"
     nightly = 'workflows: {nightly: {cron: "0 2 * * *", verify: all}}\n'
-    declaration.write_text(f"{declaration.read_text(encoding='utf-8').rstrip()}\n{checked}{nightly}", encoding="utf-8")
+    queries = "queries: {centres: SELECT centre_id FROM consultations}\n"
+    text = declaration.read_text(encoding="utf-8").rstrip()
+    declaration.write_text(f"{text}\n{checked}{nightly}{queries}", encoding="utf-8")
     newer = folder / "raw" / "consultations-2025.csv"
     (folder / "raw" / "consultations-none.csv").write_text("a;b\n1;2\n", encoding="utf-8")
     newer.write_text(newer.read_text(encoding="utf-8").replace("notes", "remarks", 1), encoding="utf-8")
     printed = {name: _read("-C", str(folder), name, "--json") for name in ("run", "runs", "tables")}
     printed |= {"status": _while_up(folder, "status"), "logs": _read("-C", str(folder), "logs", "--json")}
+    _penstock("-C", str(folder), "query", "--saved", "all")
+    printed["queries"] = _read("-C", str(folder), "queries", "--json")
     printed["dead"] = _read("-C", str(folder), "dead", "list", "--json")
     printed["show"] = _read("-C", str(folder), "show", "consultations", "--json")
     lines = [json.loads(line) for line in printed.pop("logs").splitlines()]
@@ -97,7 +101,7 @@ def _documented(heading: str) -> set[str]:
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
-@pytest.mark.parametrize("command", ["runs", "tables", "show", "status", "run", "check", "dead"])
+@pytest.mark.parametrize("command", ["runs", "tables", "queries", "show", "status", "run", "check", "dead"])
 def test_documented_fields_are_the_real_ones(command: str, outputs: dict[str, Any]) -> None:
     """The page names every field that the command prints, and no other."""
     assert set(_fields(outputs[command])) == _documented(f"penstock {command}")

@@ -11,8 +11,8 @@ from penstock.deployment.synth import synthesise
 ROOT = Path(__file__).resolve().parents[2]
 LAKES = ("consultations", "immobilier", "orders")
 OWNER = "\naws:\n  owner: ops@example.org\n"
-NAMED = re.compile(r"^(Rule|Database|Notice|Workgroup|Role|OperatorRolePolicy|Alarm)")
-"""Resources whose names go on with a name of the declaration."""
+NAMED = re.compile(r"^(Rule|Database|Notice|Workgroup|SavedQuery|Role|OperatorRolePolicy|ReadmitterRolePolicy)")
+"""Resources whose names go on with a name of the declaration; the lakes declare no alarms, so each has a name here."""
 
 
 def made() -> set[str]:

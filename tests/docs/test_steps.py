@@ -3,40 +3,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 
 import penstock
 from penstock.declaration import Step
 from penstock.naming import TableName
-from tests.docs.pages import ROOT, blocks
+from tests.docs.pages import ROOT, Example, examples
 
 PAGE = ROOT / "docs" / "steps.md"
 PARTS = ("step", "steps.py", "arrives", "becomes", "set aside")
 
 
-@dataclass
-class Example:
-    """One example of the page: the step, the file that arrives, the rows it becomes and what is set aside."""
-
-    line: int
-    parts: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def table(self) -> str:
-        """Name of the table that is made for it."""
-        return f"line_{self.line}"
-
-
-def _examples() -> list[Example]:
-    found: list[Example] = []
-    for block in blocks(PAGE):
-        if block.title == "step":
-            found.append(Example(block.line))
-        if block.title in PARTS:
-            found[-1].parts[block.title] = block.text
-    return found
+EXAMPLES = examples(PAGE, "step", PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +23,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[penstock.Lake]:
     """One lake with a table for every example, run once."""
     folder = tmp_path_factory.mktemp("steps")
     declaration = "lake: examples\ntables:\n"
-    for example in _examples():
+    for example in EXAMPLES:
         step = "".join(f"          {line}\n" for line in example.parts["step"].splitlines())
         declaration += f"  {example.table}:\n    files: {example.table}.csv\n    steps:\n      -\n{step}"
         (folder / "raw").mkdir(exist_ok=True)
@@ -57,7 +36,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[penstock.Lake]:
         yield lake
 
 
-@pytest.mark.parametrize("example", _examples(), ids=lambda example: example.table)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.table)
 def test_an_example_of_a_step_is_what_the_engine_does(example: Example, played: penstock.Lake) -> None:
     """The file of the example, taken in with its step, becomes the rows shown and sets aside what is shown."""
     head, *rows = example.parts["becomes"].splitlines()
@@ -88,9 +67,8 @@ def _set_aside(lake: penstock.Lake, table: str) -> str:
 
 def test_every_step_has_an_example() -> None:
     """Each kind of step that a declaration may hold has a section of its own with a whole example."""
-    examples = _examples()
-    shown = {next(iter(example.parts["step"].split(":"))) for example in examples}
+    shown = {next(iter(example.parts["step"].split(":"))) for example in EXAMPLES}
     assert shown == set(Step.model_fields)
-    assert all({"step", "arrives", "becomes"} <= example.parts.keys() for example in examples)
+    assert all({"step", "arrives", "becomes"} <= example.parts.keys() for example in EXAMPLES)
     headings = [line[3:] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
     assert set(Step.model_fields) <= set(headings)

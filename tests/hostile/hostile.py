@@ -112,6 +112,14 @@ def contents(lake: Path) -> dict[str, list[str]]:
         return {sql: sorted(map(repr, opened.query(sql).fetchall())) for sql in asked}
 
 
+def assert_settled(lake: Path) -> None:
+    """Another run finds nothing to do."""
+    before = contents(lake)
+    with penstock.open(lake) as opened:
+        assert opened.run().files == {}
+    assert contents(lake) == before
+
+
 def run(lake: Path) -> dict[str, float]:
     """Run a lake once; gives the seconds of work that each bad file took, by table."""
     began: dict[tuple[str, str], float] = {}

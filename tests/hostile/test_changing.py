@@ -6,7 +6,7 @@ import gzip
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 import penstock
 from penstock import faults
 from penstock.arrivals import Summary
-from tests.hostile.hostile import GOOD, contents, put
+from tests.hostile.hostile import GOOD, assert_settled, put
 
 DECLARATION = 'lake: hostile\ntables:\n  t: {files: "*"}\n'
 OLD = b"id,name,amount\n" + b"".join(b"%d,old,1\n" % at for at in range(100, 30_100))
@@ -41,13 +41,6 @@ def lake(tmp_path: Path) -> Path:
     with penstock.open(tmp_path) as opened:
         opened.run()
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def no_faults() -> Iterator[None]:
-    """Whatever a test put between the steps is gone after it."""
-    yield
-    faults.install(None)
 
 
 def run_and(lake: Path, place: str, change: Callable[[], None], retries: list[Any] | None = None) -> Summary:
@@ -77,14 +70,6 @@ def names(lake: Path) -> dict[str, int]:
         ).fetchall()
         assert opened.query("SELECT count(*) FROM t WHERE id < 100").fetchall() == [(3,)]
     return dict(found)
-
-
-def assert_settled(lake: Path) -> None:
-    """Another run finds nothing to do."""
-    before = contents(lake)
-    with penstock.open(lake) as opened:
-        assert opened.run().files == {}
-    assert contents(lake) == before
 
 
 @pytest.mark.parametrize("place", PLACES)

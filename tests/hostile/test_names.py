@@ -10,7 +10,7 @@ import pytest
 
 import penstock
 from tests.cli.conftest import call, on_terminal
-from tests.hostile.hostile import HEAD, bytes_of, contents, put
+from tests.hostile.hostile import HEAD, assert_settled, bytes_of, put
 
 NAMES = (
     "line\nend.csv",
@@ -83,10 +83,7 @@ def test_every_name_is_taken_in_once(lake: Path) -> None:
 
 def test_a_second_run_knows_them_all(lake: Path) -> None:
     """No name is lost on the way to the state and back: nothing is new."""
-    before = contents(lake)
-    with penstock.open(lake) as opened:
-        assert opened.run().files == {}
-    assert contents(lake) == before
+    assert_settled(lake)
 
 
 def test_keys_are_the_names(lake: Path) -> None:

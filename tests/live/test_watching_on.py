@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from penstock.naming import TableName
 from penstock.signals import Signals
 from penstock.state import SqliteState
 from penstock.storage import FileVersion, LocalZone
+from tests.waiting import until
 
 if TYPE_CHECKING:
     import pytest
@@ -76,17 +77,7 @@ class Watched:
     def hears_of(self, key: str) -> bool:
         """Whether a new file is heard of in time, without a look at everything."""
         (self.raw / key).write_text("id\n1\n")
-        return until(lambda: key in self.keys)
-
-
-def until(holds: Callable[[], bool]) -> bool:
-    """Whether something comes true in time."""
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+        return until(lambda: key in self.keys, PATIENCE)
 
 
 @contextmanager
@@ -133,7 +124,7 @@ def test_a_folder_that_stays_away_is_made_again(tmp_path: Path) -> None:
     """A moment after the raw folder went there is a new one."""
     with watching(tmp_path) as watched:
         watched.raw.rmdir()
-        assert until(watched.raw.is_dir)
+        assert until(watched.raw.is_dir, PATIENCE)
 
 
 def test_a_link_may_lead_nowhere_for_a_moment(tmp_path: Path) -> None:
@@ -142,7 +133,7 @@ def test_a_link_may_lead_nowhere_for_a_moment(tmp_path: Path) -> None:
     (tmp_path / "raw").symlink_to(tmp_path / "disk")
     with watching(tmp_path) as watched:
         (tmp_path / "disk").rename(tmp_path / "away")
-        assert until(lambda: any(one["event"] == "polling" for one in watched.told))
+        assert until(lambda: any(one["event"] == "polling" for one in watched.told), PATIENCE)
         assert watched.thread.is_alive()
         (tmp_path / "away").rename(tmp_path / "disk")
         time.sleep(3)

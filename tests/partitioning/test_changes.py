@@ -14,6 +14,7 @@ from penstock.errors import PlanOutdatedError
 from penstock.naming import is_pack
 from penstock.state import Member
 from penstock.tables import Change
+from penstock.wiring.workers import workshop
 from tests.partitioning.layouts import T, ask, assert_laid_out, declare, head_of, iceberg, land, run
 
 HEADER = "id,at,country\n"
@@ -99,7 +100,7 @@ def test_relaying_keeps_every_member(tmp_path: Path) -> None:
     with penstock.open(lake) as opened:
         head = opened.catalog.head(T)
         assert head is not None
-        shop = opened._workshop()
+        shop = workshop(opened)
         (old,) = head.files
         new = Packer(shop.bench.engine, opened.processed).relay(head, old)
         assert [file.partition for file in new] == ["1:[648]", "1:[649]", "1:[650]"]

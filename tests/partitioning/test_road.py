@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -17,18 +16,13 @@ from penstock.declaration import parse_transform
 from penstock.engines.packs import Packer
 from penstock.errors import AccountingError
 from penstock.naming import arrival_of, is_pack, part_of
+from penstock.wiring.workers import workshop
 from tests.cli.conftest import call
 from tests.partitioning.layouts import T, ask, assert_laid_out, declare, head_of, iceberg, land, run
 from tests.road.lakes import start
 
 HEADER = "id,at,country\n"
 FIRST = f"{HEADER}1,2024-01-05,FR\n2,2024-02-05,FR\n3,1969-12-31,DE\n4,,\n5,2024-01-09,FR\n6,2024-01-09,\n"
-
-
-@pytest.fixture(autouse=True)
-def _no_faults() -> Iterator[None]:
-    yield
-    faults.install(None)
 
 
 @pytest.fixture
@@ -163,7 +157,7 @@ def test_packs_hold_one_partition(lake: Path) -> None:
     with penstock.open(lake) as opened:
         head = opened.catalog.head(T)
         assert head is not None
-        worker = opened._workshop()
+        worker = workshop(opened)
         packer = Packer(worker.bench.engine, opened.processed)
         with pytest.raises(AccountingError, match="of several partitions"):
             packer.pack(head, head.files)

@@ -18,6 +18,7 @@ from penstock.lake import Lake
 from penstock.naming import TableName
 from penstock.state import Arrival, Trouble
 from penstock.version import __version__
+from penstock.wiring.workers import workshop
 
 GOOD = "id,price\n1,10\n2,20\n"
 DECLARATION = """
@@ -139,8 +140,8 @@ def test_what_is_tried_again_rests_as_declared(folder: Path) -> None:
     clock = HeldClock()
     with Lake(folder, clock) as lake:
         lake.discover()
-        shop, table = lake._workshop(), lake.declared[T]
-        lake._closing.append(shop.bench.engine)
+        shop, table = workshop(lake), lake.declared[T]
+        lake.closing(shop.bench.engine)
         failing = Failing(shop, lake.state, lake.signals, retry=lake.declaration.retry, chance=random.Random(5))
         wanted = patience_of(lake.declaration.retry, Retry(backoff=3)).delays(random.Random(5))
         for rest in wanted:

@@ -14,6 +14,7 @@ from typing import Any
 
 import penstock
 from penstock import faults
+from penstock.arrivals import Summary
 from penstock.lake import Lake
 
 PATIENT = "retry: {attempts: 1000}  # who is killed again and again is not to blame"
@@ -48,6 +49,18 @@ def land(lake: Path, key: str, content: bytes) -> None:
     temporary = target.with_name(f".{target.name}.tmp")
     temporary.write_bytes(content)
     temporary.replace(target)
+
+
+def run(lake: Path, **options: Any) -> Summary:
+    """One run over everything that is new."""
+    with penstock.open(lake) as opened:
+        return opened.run(**options)
+
+
+def ask(lake: Path, sql: str) -> list[tuple[Any, ...]]:
+    """All rows of a query."""
+    with penstock.open(lake) as opened:
+        return opened.query(sql).fetchall()
 
 
 def drop(lake: Path, key: str, seed: int, rows: int = 40) -> None:
@@ -108,12 +121,13 @@ def start(lake: Path, kill_at: int | None = None) -> ForkServerProcess:
 
 def _run(lake: str, kill_at: int | None) -> None:
     if kill_at is not None:
-        faults.install(_killer(kill_at))
+        faults.install(killer(kill_at))
     with penstock.open(lake) as opened:
         opened.run()
 
 
-def _killer(at: int) -> Callable[[str], None]:
+def killer(at: int) -> Callable[[str], None]:
+    """Ends the process by SIGKILL at the n-th fault place that it reaches."""
     left = at
 
     def reach(_place: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import penstock
 from penstock.arrivals import Summary
 from penstock.naming import TableName
+from tests.road.lakes import ask
 
 T = TableName.parse("t")
 
@@ -52,10 +53,9 @@ def types(lake: Path) -> dict[str, str]:
         return {column.name: column.type for column in head.columns} if head else {}
 
 
-def ask(lake: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Ask the lake."""
-    with penstock.open(lake) as opened:
-        return opened.query(sql).fetchall()
+def column(values: list[str]) -> str:
+    """A file with one column beside an id."""
+    return "id,v\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values))
 
 
 def aside(lake: Path) -> list[tuple[Any, ...]]:

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import penstock
-from penstock.arrivals import Summary
 from penstock.clock import HeldClock
 from penstock.lake import Lake
 from penstock.naming import TableName
+from tests.road.lakes import ask, run
 
 T = TableName.parse("t")
 LakeOf = Callable[..., Path]
@@ -43,18 +43,6 @@ def lake_of(tmp_path: Path) -> LakeOf:
 def land(lake: Path, key: str, *lines: str) -> None:
     """Put a file into raw/."""
     (lake / "raw" / key).write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def run(lake: Path, **options: Any) -> Summary:
-    """One run over everything that is new."""
-    with penstock.open(lake) as opened:
-        return opened.run(**options)
-
-
-def ask(lake: Path, sql: str) -> list[tuple[Any, ...]]:
-    """All rows of a query."""
-    with penstock.open(lake) as opened:
-        return opened.query(sql).fetchall()
 
 
 def state_of(lake: Path) -> tuple[Any, ...]:

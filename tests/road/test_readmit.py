@@ -18,6 +18,7 @@ from penstock.arrivals.settle import table_for
 from penstock.clock import HeldClock
 from penstock.errors import QuarantineError, SupersededError, TableNotFoundError
 from penstock.lake import Lake
+from tests.road.lakes import ask
 
 MakeLake = Callable[..., Path]
 ORDERS = """
@@ -52,12 +53,6 @@ def run(lake: Path, **options: Any) -> list[str]:
     """Run the lake once; gives the notes."""
     with penstock.open(lake) as opened:
         return [note for _, note in opened.run(**options).notes]
-
-
-def ask(lake: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Rows of a query."""
-    with penstock.open(lake) as opened:
-        return opened.query(sql).fetchall()
 
 
 def taken_out(lake: Path, table: str = "orders") -> list[dict[str, Any]]:

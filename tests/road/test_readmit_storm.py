@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import random
 import shutil
 import signal
@@ -20,6 +18,7 @@ from hypothesis import strategies as st
 
 import penstock
 from penstock import faults
+from tests.road.lakes import CONTEXT, killer
 
 DECLARATION = """
 lake: storm
@@ -30,8 +29,6 @@ tables:
 """
 KILLS = 8
 SEED = 20261122
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["penstock.lake", "penstock.arrivals", "pyiceberg.catalog.sql", "pyiceberg.io.pyarrow"])
 Record = tuple[str, ...]
 
 
@@ -193,22 +190,14 @@ def storm(tmp_path: Path) -> Path:
 
 def start(lake: Path, file: Path, kill_at: int | None = None) -> ForkServerProcess:
     """Readmit in a process of its own, killed by SIGKILL at the n-th fault place if given."""
-    process = _context.Process(target=_readmit, args=(str(lake), str(file), kill_at))
+    process = CONTEXT.Process(target=_readmit, args=(str(lake), str(file), kill_at))
     process.start()
     return process
 
 
 def _readmit(lake: str, file: str, kill_at: int | None) -> None:
-    left = kill_at or 0
-
-    def reach(_place: str) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
     if kill_at is not None:
-        faults.install(reach)
+        faults.install(killer(kill_at))
     with penstock.open(lake) as opened:
         opened.readmit("t", file)
 

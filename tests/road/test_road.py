@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import penstock
-from penstock.arrivals import Summary
+from penstock.arrivals import Worker
 from penstock.errors import CatalogError, StateError
+from tests.road.lakes import ask, run
 
 MakeLake = Callable[..., Path]
 CONSULTATIONS = """
@@ -55,18 +56,6 @@ def land(lake: Path, key: str, content: str | bytes) -> None:
     target = lake / "raw" / key
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def run(lake: Path, **options: Any) -> Summary:
-    """One run over everything that is new."""
-    with penstock.open(lake) as opened:
-        return opened.run(**options)
-
-
-def ask(lake: Path, sql: str) -> list[tuple[Any, ...]]:
-    """All rows of a query."""
-    with penstock.open(lake) as opened:
-        return opened.query(sql).fetchall()
 
 
 def test_consultations_become_rows_as_declared(make_lake: MakeLake) -> None:
@@ -389,6 +378,36 @@ def test_a_table_that_is_gone_is_made_again(make_lake: MakeLake) -> None:
     summary = run(lake)
     assert ("t", "the table was gone; its files are processed again: 2") in summary.notes
     assert ask(lake, "SELECT id FROM t ORDER BY id") == [(1,), (2,)]
+
+
+def test_a_table_that_is_gone_is_made_again_in_parts(make_lake: MakeLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is stopped while files of a lost table are made to wait puts nothing into it: the next one goes on with them.
+
+    Else the table would be there, and nobody would know of the files that are still missing in it.
+    """
+    lake = make_lake(**{f"f{at}": f"id\n{at}\n" for at in range(7)})
+    run(lake)
+    shutil.rmtree(lake / "processed")
+    monkeypatch.setattr("penstock.arrivals.work.RESTORED_AT_ONCE", 3)
+    for left in (4, 1):
+        with penstock.open(lake) as opened:
+            worker, state = opened.worker(), opened.state
+            requeue = state.arrivals.requeue
+
+            def last(*of: Any, worker: Worker = worker, requeue: Callable[..., bool] = requeue) -> bool:
+                worker.stop()
+                return requeue(*of)
+
+            monkeypatch.setattr(state.arrivals, "requeue", last)
+            summary = worker.drain(opened.declared)
+            assert [note for _, note in summary.notes] == [
+                f"the table was gone; its files are processed again: 3; {left} more the next time"
+            ]
+            assert len(state.arrivals.find(states=("finished",))) == left
+            assert opened.catalog.tables() == []
+    summary = run(lake)
+    assert ("t", "the table was gone; its files are processed again: 1") in summary.notes
+    assert ask(lake, "SELECT id FROM t ORDER BY id") == [(at,) for at in range(7)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.road.schemas import aside, ask, declare, lake_of, rows, run, types
+from tests.road.lakes import ask
+from tests.road.schemas import aside, declare, lake_of, rows, run, types
 
 FIRST = "id,price,day\n1,12,2024-01-01\n2,13,2024-01-02\n"
 

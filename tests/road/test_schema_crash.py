@@ -6,12 +6,7 @@ import shutil
 from pathlib import Path
 
 from tests.road.lakes import start
-from tests.road.schemas import aside, lake_of, rows, run, types
-
-
-def column(values: list[str]) -> str:
-    """A file with one column beside an id."""
-    return "id,v\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values))
+from tests.road.schemas import aside, column, lake_of, rows, run, types
 
 
 def test_a_killed_worker_leaves_the_table_whole(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.road.schemas import ask, lake_of, run, types
+from tests.road.lakes import ask
+from tests.road.schemas import lake_of, run, types
 
 MILLION = 1_000_000
 

@@ -12,7 +12,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.road.schemas import ask, lake_of, rows, run, types
+from tests.road.lakes import ask
+from tests.road.schemas import lake_of, rows, run, types
 
 COLUMNS = ["a", "b", "c"]
 VALUES = {

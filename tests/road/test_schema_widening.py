@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.road.schemas import aside, ask, declare, lake_of, rows, run, types
+from tests.road.lakes import ask
+from tests.road.schemas import aside, column, declare, lake_of, rows, run, types
 
 BIG = 2**53 + 1
 CASES: dict[str, tuple[list[str], list[str], str, list[Any]]] = {
@@ -31,11 +32,6 @@ CASES: dict[str, tuple[list[str], list[str], str, list[Any]]] = {
     "no value yet, then text": ([""], ["x"], "VARCHAR", [None, "x"]),
     "no value yet, still none": ([""], [""], "VARCHAR", [None, None]),
 }
-
-
-def column(values: list[str]) -> str:
-    """A file with one column beside an id."""
-    return "id,v\n" + "".join(f"{at},{value}\n" for at, value in enumerate(values))
 
 
 @pytest.mark.parametrize("case", CASES)

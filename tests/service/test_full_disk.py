@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from penstock import faults
 from penstock.lake import Lake
 from penstock.service.live import Live
 from penstock.service.station import Station
+from tests.waiting import until
 
 DECLARED = 'lake: shop\nup: {min_free: 100KB}\ntables:\n  orders: {files: "o*.csv"}\n'
 
@@ -31,22 +31,6 @@ class FullDisk:
         if place.startswith(self.places):
             self.met += 1
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@pytest.fixture(autouse=True)
-def _no_fault_stays() -> Iterator[None]:
-    yield
-    faults.install(None)
-
-
-def until(holds: Callable[[], bool], seconds: float = 40) -> bool:
-    """Whether something comes true in time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @contextmanager

@@ -48,21 +48,33 @@ class Victim:
         while self._process.is_alive() and not until() and not self._reached[RUNS]:
             time.sleep(0.005)
 
+    def hold(self) -> bool:
+        """Stop it if it has files in its hands; gives whether it did. Otherwise it goes on."""
+        process = self._stopped()
+        if self.busy:
+            return True
+        process.resume()
+        return False
+
     def kill(self) -> bool:
         """Kill it by SIGKILL; gives whether it died with files in its hands.
 
         It is stopped before they are counted: as soon as it is dead, another process may take them over.
         """
-        assert self._process.is_alive(), f"the process ended by itself with {self._process.exitcode}"
-        stopped = psutil.Process(self._process.pid)
-        stopped.suspend()
-        while stopped.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_DISK_SLEEP):
-            time.sleep(0.001)
+        self._stopped()
         busy = self.busy
         self._process.kill()
         self._process.join()
         assert self._process.exitcode == -signal.SIGKILL
         return busy
+
+    def _stopped(self) -> psutil.Process:
+        assert self._process.is_alive(), f"the process ended by itself with {self._process.exitcode}"
+        process = psutil.Process(self._process.pid)
+        process.suspend()
+        while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_DISK_SLEEP):
+            time.sleep(0.001)
+        return process
 
     @property
     def busy(self) -> bool:

@@ -73,9 +73,7 @@ def test_eight_runs_at_once_are_killed(tmp_path: Path) -> None:
         _land(part, lake)
         if toll.kills < CROWD_KILLS:
             crowd += [Victim(lake) for _ in range(CROWD - len(crowd))]
-            victim = _prey(crowd, luck)
-            if toll.fruitless >= PATIENCE:
-                victim.wait_until_committed()
+            victim = _prey(crowd, luck, fruitless=toll.fruitless >= PATIENCE)
             toll.kill(victim)
             crowd.remove(victim)
     for victim in crowd:
@@ -87,16 +85,18 @@ def test_eight_runs_at_once_are_killed(tmp_path: Path) -> None:
     assert_sound(lake, tmp_path / "undisturbed")
 
 
-def _prey(crowd: list[Victim], luck: random.Random) -> Victim:
-    """After a while, one that has files in its hands; any, if none takes some soon."""
-    time.sleep(luck.uniform(0.2, 0.6))
-    luck.shuffle(crowd)
+def _prey(crowd: list[Victim], luck: random.Random, *, fruitless: bool) -> Victim:
+    """After a while, one that was stopped with files in its hands; any, if none takes some soon.
+
+    When none in a row got as far as to a commit, it is one that has made one.
+    """
+    time.sleep(luck.uniform(0, 0.6))
     until = time.monotonic() + 2
     while time.monotonic() < until:
-        if busy := [victim for victim in crowd if victim.busy]:
-            time.sleep(luck.uniform(0, 0.05))
-            return busy[0]
-        time.sleep(0.005)
+        for victim in luck.sample(crowd, len(crowd)):
+            if victim.busy and (victim.commits or not fruitless) and victim.hold():
+                return victim
+        time.sleep(luck.uniform(0, 0.05))
     return crowd[0]
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from penstock.tables import Change
 from penstock.upkeep.leftovers import clear, leftovers
 from penstock.upkeep.maintain import Maintained
 from penstock.upkeep.orphans import own
+from penstock.wiring.engine import engine_of
 from tests.contracts.parquet import arrival, write_file
 
 T = TableName.parse("t")
@@ -279,9 +281,13 @@ def test_leftovers_of_dead_processes_go(tmp_path: Path) -> None:
 
 def test_engines_of_one_process_spill_apart(tidy: Tidy) -> None:
     """Two lakes opened at once, as steps of workflows do, have a folder each, which are known when they are left."""
-    with Lake(tidy.folder) as other:
-        folders = [lake._spill() for lake in (tidy.lake, other, other)]
-    assert len(set(folders)) == 3
+    spill = tidy.folder / ".penstock" / "spill"
+    before = set(spill.iterdir()) if spill.is_dir() else set()
+    with Lake(tidy.folder) as other, ExitStack() as engines:
+        for lake in (tidy.lake, other, other):
+            engines.callback(engine_of(lake).close)
+        folders = sorted(set(spill.iterdir()) - before)
+    assert len(folders) == 3
     for folder in folders:
         left = folder.with_name(f"{2**22 + 1}-{folder.name.partition('-')[2]}")
         left.mkdir(parents=True)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 
 from penstock.clock import HeldClock
 from penstock.lake import Lake
+from tests.waiting import until
 from tests.workflow.worlds import START
 
 ROOT = Path(__file__).parents[2]
@@ -69,14 +69,6 @@ def has_lines(folder: Path, count: int) -> bool:
     return len(lines(folder)) >= count
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    until = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def test_processes_that_race_fire_each_moment_once(tmp_path: Path) -> None:
     """Three processes notice the same moments at the same time: each moment has one run, and its program ran once."""
     declare(tmp_path, f"  w: {{schedule: rate(1 minute), missed: all, overlap: allow, exec: [sh, -c, '{NOTE}']}}\n")
@@ -106,7 +98,7 @@ def test_nothing_is_lost_or_doubled_when_processes_are_killed_at_any_time(tmp_pa
         racers = [process(tmp_path, START, START + 20 * 60, 15) for _ in range(2)]
         wanted = len(lines(tmp_path)) + chance.randint(1, 3)
         ready(*racers)
-        wait_for(partial(has_lines, tmp_path, wanted))
+        assert until(partial(has_lines, tmp_path, wanted), LIMIT_SECONDS)
         for racer in racers:
             with racer:
                 racer.kill()
@@ -133,7 +125,9 @@ def test_a_run_of_a_killed_process_is_taken_up_at_its_step(tmp_path: Path, attem
         lake.workflows().attend()
     victim = process(tmp_path, START, START + 60, 60)
     ready(victim)
-    wait_for(lambda: (tmp_path / "pid.txt").exists() and (tmp_path / "pid.txt").read_text().strip() != "")
+    assert until(
+        lambda: (tmp_path / "pid.txt").exists() and (tmp_path / "pid.txt").read_text().strip() != "", LIMIT_SECONDS
+    )
     with victim:
         victim.kill()
     os.kill(int((tmp_path / "pid.txt").read_text()), signal.SIGKILL)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from penstock.lake import Lake
 from penstock.state import WorkflowRun
+from tests.waiting import until
 
 LIMIT_SECONDS = 90.0
 TEXT = """
@@ -48,14 +48,6 @@ def up(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    until = time.monotonic() + LIMIT_SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def runs(folder: Path, workflow: str) -> list[WorkflowRun]:
     """Runs of a workflow, newest first."""
     with Lake(folder) as lake:
@@ -65,9 +57,9 @@ def runs(folder: Path, workflow: str) -> list[WorkflowRun]:
 def test_a_file_that_lands_goes_through_the_whole_chain(shop: Path) -> None:
     """A file's commit starts a workflow, its end another; what `up` has to stop, the next `up` does."""
     with up(shop):
-        wait_for(lambda: _lives(shop))
+        assert until(lambda: _lives(shop), LIMIT_SECONDS)
         (shop / "raw" / "orders" / "1.csv").write_text("id\n1\n")
-        wait_for((shop / "long.txt").exists)
+        assert until((shop / "long.txt").exists, LIMIT_SECONDS)
     (follow,) = runs(shop, "follow")
     (long,) = runs(shop, "long")
     assert (follow.state, long.state) == ("finished", "queued")
@@ -75,7 +67,7 @@ def test_a_file_that_lands_goes_through_the_whole_chain(shop: Path) -> None:
     assert (shop / "followed.txt").read_text() == "orders\n"
     (shop / "short").touch()
     with up(shop):
-        wait_for(lambda: runs(shop, "long")[0].state == "finished")
+        assert until(lambda: runs(shop, "long")[0].state == "finished", LIMIT_SECONDS)
     assert (shop / "long.txt").read_text() == "begun\nbegun\n"
     assert len(runs(shop, "follow")) == 1
 

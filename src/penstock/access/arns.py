@@ -100,6 +100,23 @@ def schedule(name: str) -> str:
     return f"{of_stack('scheduler', 'schedule')}/${{AWS::StackName}}-{name}"
 
 
+def secret(name: str) -> str:
+    """A secret by its name, to which AWS adds six letters, or by its ARN."""
+    if name.startswith("arn:"):
+        return in_partition(name)
+    return f"arn:${{AWS::Partition}}:secretsmanager:{HERE}:secret:{name}-??????"
+
+
+def in_partition(arn: str) -> str:
+    """An ARN that somebody gave, in the partition that the stack is in: there is no other that it could reach."""
+    return f"arn:${{AWS::Partition}}:{arn.split(':', 2)[2]}"
+
+
+def root_of(arn: str) -> str:
+    """The account of somebody, as those are trusted who are in it."""
+    return f"arn:${{AWS::Partition}}:iam::{arn.split(':')[4]}:root"
+
+
 def workgroup(role: str = "") -> str:
     """The Athena workgroup of a role; that of the lake itself, without one."""
     return of_stack("athena", "workgroup", f"role-{role}" if role else "")

@@ -11,9 +11,6 @@ from penstock.alarms.cloudwatch import Metric, Unwatched, Watched, watched
 from penstock.declaration import Declaration, Notice
 from penstock.template import STACK, Stack, camel, sub
 
-MOST_ACTIONS = 5
-"""What one alarm can tell."""
-
 
 class Topic(Protocol):
     """Where messages go: those of a notice, or, without one, all alarms."""

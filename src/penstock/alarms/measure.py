@@ -14,6 +14,7 @@ from penstock.alarms.watch import Watch
 from penstock.clock import iso
 from penstock.declaration import bytes_of, seconds_of
 from penstock.declaration.alarms import Breaches, DiskSpace, ErrorRate, LongRuns, Undelivered
+from penstock.naming import counted
 from penstock.state.figures import Counts, DeadFigures, Figures
 
 SHOWN = 3
@@ -84,7 +85,7 @@ class Measurer:
             measured = Measured(found.waiting, breached=breached, cleared=False, reason=_dead_words(found, least))
             return Look(measured, tables, {"cases": cases})
         ended = self._fate_words(memory["cases"]) if memory.get("cases") else str(memory.get("ended", ""))
-        few = "no dead letter waits" if least == 1 else f"fewer than {_counted(least, 'dead letter')} wait"
+        few = "no dead letter waits" if least == 1 else f"fewer than {counted(least, 'dead letter')} wait"
         reason = f"{few} any more: {ended}" if ended and not found.waiting else few
         measured = Measured(found.waiting, breached=False, cleared=True, reason=reason)
         return Look(measured, tables, {"ended": ended} if ended else {})
@@ -98,7 +99,7 @@ class Measurer:
         found = self._figures.attempts(watch.tables, now - window)
         due = _leaves(found.oldest, window, now)
         if found.all < said.attempts:
-            least = f"fewer than {_counted(said.attempts, 'attempt')} ended within {said.within}"
+            least = f"fewer than {counted(said.attempts, 'attempt')} ended within {said.within}"
             return Look(Measured(None, breached=False, cleared=True, reason=least, due=due))
         share = found.failed / found.all
         low = said.above if said.clear_below is None else said.clear_below
@@ -106,7 +107,7 @@ class Measurer:
         reason = (
             f"at most {said.above:.0%} of the attempts within {said.within} failed"
             if cleared
-            else f"{share:.1%} of {_counted(found.all, 'attempt')} within {said.within} failed: {found.failed:,}"
+            else f"{share:.1%} of {counted(found.all, 'attempt')} within {said.within} failed: {found.failed:,}"
         )
         return Look(Measured(share, breached=breached, cleared=cleared, reason=reason, due=due))
 
@@ -207,12 +208,12 @@ def _leaves(oldest: float | None, window: float, now: float) -> float | None:
 
 def _dead_words(found: DeadFigures, least: int) -> str:
     if not found.waiting:
-        tried = _counted(found.trying, "file")
+        tried = counted(found.trying, "file")
         return f"{tried} that {'was' if found.trying == 1 else 'were'} dead, tried again"
     cases = [f"{file} ({table}): {reason}" for _, table, file, reason in found.first]
     waits = "waits" if found.waiting == 1 else "wait"
     limit = "" if least == 1 else f", of fewer than {least:,}"
-    return f"{_counted(found.waiting, 'dead letter')} {waits}{limit}: {_some(cases, found.waiting)}"
+    return f"{counted(found.waiting, 'dead letter')} {waits}{limit}: {_some(cases, found.waiting)}"
 
 
 def _some(texts: list[str], count: int | None = None) -> str:
@@ -223,10 +224,6 @@ def _some(texts: list[str], count: int | None = None) -> str:
 
 def _and(names: list[str]) -> str:
     return ", ".join(names)
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _moment(seconds: float) -> str:

@@ -30,7 +30,9 @@ _T = TypeVar("_T")
 
 AT_ONCE = 10
 """Messages that SQS takes in one call."""
-LONGEST = 43_200
+LONGEST = 42_000
+"""Seconds that a message is kept away at most: 12 hours from when it was given out, says SQS, less an invocation."""
+UNLIMITED = 1 << 30
 MOST = 100_000
 """Letters that are kept of what cannot be understood; S3 and EventBridge write a thousand."""
 SHOWN = 250
@@ -70,6 +72,18 @@ class IntakeQueue:
     def __init__(self, url: str, region: str | None = None) -> None:
         """Use the queue at `url`."""
         self._url, self._region = url, region
+        self._receives: int | None = None
+
+    def receives(self) -> int:
+        """How often a message is given out until SQS moves it to the dead-letter queue by itself; asked once."""
+        if self._receives is None:
+            with asking("look at the queue of files that landed", self._url):
+                answer = client("sqs", self._region).get_queue_attributes(
+                    QueueUrl=self._url, AttributeNames=["RedrivePolicy"]
+                )
+            said = answer.get("Attributes", {}).get("RedrivePolicy", "{}")
+            self._receives = int(json.loads(said).get("maxReceiveCount", UNLIMITED))
+        return self._receives
 
     def prolong(self, messages: Sequence[Message], seconds: float) -> None:
         """Keep messages from everybody else for so many seconds from now on; 0 gives them to whoever comes first.

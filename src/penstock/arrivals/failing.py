@@ -10,6 +10,7 @@ from penstock.arrivals.failure import Tracebacks, is_final, lost_error, reason_o
 from penstock.arrivals.settle import run_id
 from penstock.arrivals.stage import Workshop
 from penstock.arrivals.tell import tell_breached, tell_dead, tell_failed
+from penstock.aws import is_of_aws
 from penstock.declaration import Patience, Retry, Table, patience_of
 from penstock.errors import CheckHaltedError
 from penstock.naming import TableName
@@ -22,6 +23,12 @@ GROWING_SECONDS = 1.0
 """How long a file rests that was still being written when it was looked at."""
 FULL_SECONDS = 1.0
 """How long a file rests for which there was no room."""
+OUTAGE_SECONDS = 60.0
+"""How long a file rests when AWS did not do what it was asked."""
+OUTAGE_AT_MOST_SECONDS = 86_400.0
+"""For how long that counts as no attempt; what still is refused then may be refused for ever."""
+MOST_HELD_UP = 3
+"""Files that are held up, one after the other, until the rest is left alone: it would fare no better."""
 
 
 @dataclass
@@ -34,6 +41,8 @@ class Summary:
         dead: Arrivals that ended as dead letters.
         notes: What people should know, by file.
         blocked: Tables that another writer left so that Penstock cannot read them; their files wait.
+        held_up: Files, and tables, that wait through no fault of their own, with the reason: no room on the disk, or
+            AWS did not do what it was asked.
     """
 
     accounts: dict[TableName, Accounting] = field(default_factory=dict)
@@ -41,6 +50,7 @@ class Summary:
     dead: list[Arrival] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     blocked: list[TableName] = field(default_factory=list)
+    held_up: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Failing:
@@ -109,12 +119,18 @@ class Failing:
 
     def fail(self, name: TableName, table: Table, arrival: Arrival, error: Exception, summary: Summary) -> None:
         """End an attempt: as a dead letter when trying again is of no use, else to be tried again later."""
-        reason = reason_of(error)
+        reason, trouble, now = reason_of(error), trouble_of(error, arrival), self._clock.now()
+        since = arrival.trouble.waits_since
         if self.room is not None and self.room.note(error):
-            self._state.arrivals.give_back(arrival, reason, FULL_SECONDS, counted=False)
-            self._signals.announce("full", table=str(name), file=arrival.key, reason=reason)
-            return
-        trouble = trouble_of(error, arrival)
+            if not self.room.remedy or since is None:
+                self._hold_up("full", arrival, error, FULL_SECONDS, replace(trouble, waits_since=now), summary)
+                return
+            reason, trouble = f"{reason}; {self.room.remedy}", replace(trouble, waits_since=since)
+        elif is_of_aws(error):
+            trouble = replace(trouble, waits_since=since or now)
+            if now - (since or now) < OUTAGE_AT_MOST_SECONDS:
+                self._hold_up("outage", arrival, error, OUTAGE_SECONDS, trouble, summary)
+                return
         patience = self.patience(table)
         if is_final(error) or arrival.attempts >= patience.attempts:
             self._bury(name, table, arrival, reason, trouble, summary, error)
@@ -125,6 +141,15 @@ class Failing:
                 return
             tell_failed(self._state.events, arrival, reason, delay)
         self._announce("failed", arrival, reason, trouble, error, attempt=arrival.attempts, retry_in=delay)
+
+    def _hold_up(
+        self, event: str, arrival: Arrival, error: Exception, delay: float, trouble: Trouble, summary: Summary
+    ) -> None:
+        """End an attempt that failed through no fault of the file: it counts as none."""
+        reason = reason_of(error)
+        summary.held_up.append((arrival.key, reason))
+        if self._state.arrivals.give_back(arrival, reason, delay, counted=False, trouble=trouble):
+            self._announce(event, arrival, reason, trouble, error, retry_in=delay)
 
     def _bury(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from penstock.naming import TableName
 from penstock.quality.checks import check_outcomes, needs_lease
 from penstock.signals import Signals
 from penstock.state import Accounting, Arrival, CheckOutcome, Lease, Run, State
+from penstock.storage.together import AT_ONCE, together
 from penstock.tables import Catalog, Committed, commit_group
 from penstock.tables.commit import assert_replaceable
 
@@ -52,11 +52,6 @@ class Finisher:
         self._tags = tags
         self._rewrite = Rewriter(shop.bench.engine, shop.processed)
         self._packer = Packer(shop.bench.engine, shop.processed)
-        self._stopping = threading.Event()
-
-    def stop(self) -> None:
-        """Wait no longer for a table that others do not let go of."""
-        self._stopping.set()
 
     def commit(
         self,
@@ -119,7 +114,7 @@ class Finisher:
         """The right to commit to a table, when it is free; None when the worker is to stop and it stays taken."""
         left = STOPPING_LOOKS
         while (lease := self._state.leases.acquire(f"table {name}")) is None and left:
-            left -= self._stopping.is_set()
+            left -= self._shop.stopping.is_set()
             self._clock.sleep(LEASE_SECONDS)
         return lease
 
@@ -143,10 +138,12 @@ class Finisher:
     def _still_valid(self, name: TableName, ready: list[Prepared]) -> list[Prepared]:
         """Leave out what another worker has taken over, and files that have changed since."""
         valid, gone = [], []
-        for prepared in ready:
+        held = self._state.arrivals.held_among([prepared.arrival for prepared in ready])
+        raw = self._shop.raw
+        at_once = AT_ONCE if raw.lasting else 1  # elsewhere a look is sooner done than handed to a thread
+        for prepared, now in together(lambda prepared: raw.stat(prepared.arrival.key), ready, at_once):
             arrival = prepared.arrival
-            now = self._shop.raw.stat(arrival.key)
-            if not self._state.arrivals.held(arrival):
+            if arrival.sequence not in held:
                 gone.append(prepared)
             elif now is not None and now.mark != arrival.mark:
                 gone.append(prepared)
@@ -157,7 +154,8 @@ class Finisher:
         return valid
 
     def _assert_held(self, lease: Lease, ready: list[Prepared]) -> None:
-        if not self._state.leases.held(lease) or not all(self._state.arrivals.held(p.arrival) for p in ready):
+        arrivals = [prepared.arrival for prepared in ready]
+        if not self._state.leases.held(lease) or len(self._state.arrivals.held_among(arrivals)) < len(arrivals):
             message = "another worker has taken over"
             raise LeaseLostError(message)
 

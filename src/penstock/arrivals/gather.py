@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
 from penstock.arrivals.batch import BATCH_BYTES, BATCH_FILES, FEWEST, Batcher, Batching, is_batchable, is_small
-from penstock.arrivals.failing import Failing, Summary
+from penstock.arrivals.failing import MOST_HELD_UP, Failing, Summary
 from penstock.arrivals.finish import Finisher
 from penstock.arrivals.planning.known import PROPERTY, SourceSchema
 from penstock.arrivals.planning.plan import Planner, Terms
@@ -40,13 +39,22 @@ REST_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Group:
-    """Arrivals that share a commit: at most so many, under a lease of the table if there is one already."""
+    """Arrivals that share a commit: at most so many, under a lease of the table if there is one already.
+
+    Attributes:
+        held_up: How many files and tables were held up before.
+    """
 
     name: TableName
     table: Table
     limit: int
     lease: Lease | None
     started: float
+    held_up: int = 0
+
+    def is_in_vain(self, summary: Summary) -> bool:
+        """Whether so many of its files were held up that the others are left alone."""
+        return len(summary.held_up) - self.held_up >= MOST_HELD_UP
 
 
 class Gatherer:
@@ -74,13 +82,7 @@ class Gatherer:
         self._batcher = Batcher(shop, Packer(shop.bench.engine, shop.processed))
         self._planners: dict[TableName, Planner] = {}
         self._sources: dict[TableName, tuple[str | None, SourceSchema | None]] = {}
-        self._stopping = threading.Event()
         self._owed: list[Arrival] = []
-
-    def stop(self) -> None:
-        """Finish the file at hand, commit, and claim no other."""
-        self._stopping.set()
-        self._finisher.stop()
 
     def gather(
         self, name: TableName, table: Table, summary: Summary, limit: int = GROUP_ARRIVALS, lease: Lease | None = None
@@ -91,7 +93,7 @@ class Gatherer:
         """
         held = list[Arrival]()
         try:
-            self._work(Group(name, table, limit, lease, self._clock.now()), summary, held)
+            self._work(Group(name, table, limit, lease, self._clock.now(), len(summary.held_up)), summary, held)
         except BaseException:
             self._owed += held
             self.give_back()
@@ -125,13 +127,13 @@ class Gatherer:
             arrivals = self._failing.receive(name, table, arrivals, summary)
             if _suspect(arrivals):
                 self._commit(group, ready, summary)
-            for prepared in self._staged(name, table, arrivals, summary, ready):
+            for prepared in self._staged(group, arrivals, summary, ready):
                 if prepared.changes_table:  # those before were planned against the table as it is
                     self._commit(group, ready, summary)
                 ready.append(prepared)
                 if prepared.changes_table:  # and the next must be planned against the table as it will be
                     self._commit(group, ready, summary)
-            if _suspect(arrivals):
+            if _suspect(arrivals) or group.is_in_vain(summary):
                 break
         self._commit(group, ready, summary)
 
@@ -149,15 +151,16 @@ class Gatherer:
 
     def _claim(self, name: TableName, table: Table, most: int, *, again: bool) -> list[Arrival]:
         """Claim the next arrival, or as many as can be processed together; it is looked first when trying `again`."""
-        if self._stopping.is_set() or (again and self._state.backlog.due(name).ready is None):
+        if self._shop.stopping.is_set() or (again and self._state.backlog.due(name).ready is None):
             return []
         many = is_batchable(table, self._known(name))
         return self._state.arrivals.claim(name, min(BATCH_FILES, most) if many else 1, BATCH_BYTES)
 
     def _staged(
-        self, name: TableName, table: Table, arrivals: list[Arrival], summary: Summary, ready: list[Prepared]
+        self, group: Group, arrivals: list[Arrival], summary: Summary, ready: list[Prepared]
     ) -> Iterator[Prepared]:
         """Stage arrivals: together those with which that can be done, the others one by one beside what is `ready`."""
+        name, table = group.name, group.table
         for arrival in arrivals:
             self._announce(arrival)
         done = set[int]()
@@ -167,9 +170,10 @@ class Gatherer:
             yield prepared
         rest = [arrival for arrival in arrivals if arrival.sequence not in done]
         for at, arrival in enumerate(rest):
-            if self._stopping.is_set():
+            if self._shop.stopping.is_set() or group.is_in_vain(summary):
+                reason = summary.held_up[-1][1] if group.is_in_vain(summary) else "the work was stopped"
                 for left in rest[at:]:
-                    self._state.arrivals.give_back(left, "the work was stopped", counted=False)
+                    self._state.arrivals.give_back(left, reason, counted=False)
                 return
             if (alone := self._stage(name, table, arrival, summary, ready)) is not None:
                 summary.notes += [(arrival.key, note) for note in alone.notes]

@@ -27,6 +27,8 @@ class Message:
         body: What it says.
         keys: Files that may have changed.
         trouble: Why it cannot be understood; empty where it can.
+        letter: The number of a dead letter, and the run that made it one, whose message somebody moved back into the
+            queue; it is to be tried again.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Message:
     body: str
     keys: tuple[str, ...] = ()
     trouble: str = ""
+    letter: tuple[int, str] | None = None
 
 
 def read_messages(event: Mapping[str, Any], bucket: str) -> list[Message]:
@@ -44,15 +47,32 @@ def read_messages(event: Mapping[str, Any], bucket: str) -> list[Message]:
 
 def _read(record: Mapping[str, Any], bucket: str) -> Message:
     body = str(record.get("body", ""))
-    keys, trouble = tuple[str, ...](), ""
+    keys, trouble, letter = tuple[str, ...](), "", None
     try:
-        keys = tuple(dict.fromkeys(_keys(json.loads(body), bucket)))
+        said = json.loads(body)
+        while _is_kept(said):  # it was put away once, and moved back
+            body = said["body"]
+            said = json.loads(body)
+        letter = (int(said["arrival"]), str(said["run"])) if _is_letter(said) else None
+        keys = tuple(dict.fromkeys(_keys(said, bucket)))
     except ValueError as error:
         trouble = str(error) if isinstance(error, _NotUnderstoodError) else "it is not JSON"
     except (KeyError, TypeError, AttributeError):
         trouble = "it does not say which file landed, in any form that S3 or EventBridge write"
     received = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
-    return Message(record["messageId"], record["receiptHandle"], received, body, keys, trouble)
+    return Message(
+        record["messageId"], record["receiptHandle"], received, body, keys, trouble, None if trouble else letter
+    )
+
+
+def _is_kept(said: Any) -> bool:
+    """Whether this is a message as it was put among the dead letters, with what it was in it."""
+    return isinstance(said, dict) and {"lake", "message", "body"} <= said.keys()
+
+
+def _is_letter(said: Any) -> bool:
+    """Whether this is what the dead-letter queue says of a file."""
+    return isinstance(said, dict) and {"lake", "bucket", "file", "arrival", "run"} <= said.keys()
 
 
 class _NotUnderstoodError(ValueError):
@@ -63,7 +83,9 @@ def _keys(said: Any, bucket: str) -> Iterable[str]:
     """The files that a message names. EventBridge writes names as they are, S3 itself as in a URL."""
     if said.get("Event") == TEST:
         return []
-    if "detail" in said:
+    if _is_letter(said):
+        found = [(said["bucket"], said["file"])]
+    elif "detail" in said:
         found = [(said["detail"]["bucket"]["name"], said["detail"]["object"]["key"])]
     else:
         places = [record["s3"] for record in said["Records"]]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from penstock.errors import BadFileError, IntegrityError
 from penstock.storage import FileVersion, Zone
+from penstock.storage.room import is_full
 from penstock.storage.settled import TICK
 
 TRIES = 10
@@ -63,9 +64,11 @@ def version_of(raw: Zone, file: FileVersion) -> str | None:
         version = raw.digest(file.key, file.mark)
     except FileNotFoundError:
         return None
-    except (OSError, BadFileError, IntegrityError):
+    except (OSError, BadFileError, IntegrityError) as error:
+        if is_full(error):
+            raise  # of a copy; the file itself can be read
         version = hashlib.sha256(f"unreadable {file.mark}".encode()).hexdigest()
-    return version if raw.stat(file.key) == file else None
+    return version if raw.lasting or raw.stat(file.key) == file else None
 
 
 def see(raw: Zone, key: str, settle: float = SETTLE_SECONDS) -> tuple[FileVersion, str] | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from penstock import faults
@@ -78,12 +79,21 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Workshop:
-    """What staging needs: the zones, what the work is done with, and a folder for what lives no longer than it."""
+    """Where one worker processes files.
+
+    Attributes:
+        raw: The files as delivered.
+        processed: Where tables stand.
+        bench: What the work is done with.
+        scratch: A folder for what lives no longer than it.
+        stopping: Set once the worker is to finish what is at hand, and to take nothing else.
+    """
 
     raw: Zone
     processed: Zone
     bench: Bench
     scratch: Path
+    stopping: threading.Event = field(default_factory=threading.Event, compare=False)
 
 
 def stage(shop: Workshop, job: Job) -> Prepared:
@@ -101,7 +111,8 @@ def stage(shop: Workshop, job: Job) -> Prepared:
             _assert_unchanged(shop, arrival)
             done = work_through(shop.bench, job, link, staging)
             aside = set_aside(shop, arrival, done.first.opened, done.rows, done.accounting.quarantined)
-            _assert_unchanged(shop, arrival)
+            if not shop.raw.lasting:
+                _assert_unchanged(shop, arrival)
             rows, columns = done.accounting.rows_out, done.last.plan.work.columns
             finished = Finished(arrival.table, arrival.name, arrival.attempt, None, staging, columns, rows)
             files = publish(shop.bench.engine, shop.processed, finished, job.terms.head, job.table.transforms)

@@ -25,12 +25,12 @@ from penstock.storage import Zone
 from penstock.storage.keys import matches
 from penstock.storage.local import make_folder
 from penstock.storage.settled import is_remote
+from penstock.storage.watched import watched
 
 log = logging.getLogger("penstock.arrivals")
 
-STEP_MS, SHARE_MS, TIMEOUT_MS = 5, 20, 250
-"""How often the library hands over what it heard, for how long it gathers while more comes, and when it says that
-nothing came."""
+STEP_MS, SHARE_MS = 5, 20
+"""How often the library hands over what it heard, and for how long it gathers while more comes."""
 NET_SECONDS = 300.0
 POLL_SECONDS = 2.0
 MOVE_SECONDS, CHECK_SECONDS = 1.0, 0.02
@@ -145,29 +145,13 @@ class Watcher:
 
     def _watch(self) -> None:
         """Pass on until stopped, or until the zone's folder is another one."""
-        from watchfiles import Change, watch
-
-        root, begun = self._raw.root, False
-        identity = _identity(root)
-        gone = (Change.deleted, str(root))
-        for found in watch(
-            root,
-            watch_filter=None,
-            step=STEP_MS,
-            debounce=SHARE_MS,
-            rust_timeout=TIMEOUT_MS,
-            yield_on_timeout=True,
-            stop_event=self._done,
-            raise_interrupt=False,
-            ignore_permission_denied=True,
-        ):
-            self._pass_on(path for _, path in found)
+        begun = False
+        for paths in watched(self._raw.root, self._done, step_ms=STEP_MS, share_ms=SHARE_MS):
+            self._pass_on(paths)
             if not begun:
                 begun = True
                 self._watching.set()
                 self._look_now.set()  # at what came while nobody watched
-            if gone in found or not root.is_dir() or _identity(root) != identity:
-                return  # a folder made anew may have the number of the one that went
 
     def _pass_on(self, paths: Iterable[str]) -> None:
         folders, keys = list[str](), list[str]()
@@ -186,8 +170,3 @@ class Watcher:
 
     def _look_into(self, folders: list[str]) -> None:
         self._hear([version.key for folder in folders for version in self._raw.below(folder)])
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    there = folder.stat()
-    return there.st_dev, there.st_ino

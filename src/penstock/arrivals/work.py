@@ -7,7 +7,6 @@ Any number of workers, in one process or many, may work on one lake. What keeps 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from itertools import takewhile
 
 from penstock.arrivals.discover import newest_finished
 from penstock.arrivals.failing import Failing, Summary
+from penstock.arrivals.failure import reason_of
 from penstock.arrivals.finish import POLL_SECONDS, Finisher
 from penstock.arrivals.gather import GROUP_ARRIVALS, REST_SECONDS, Gatherer
 from penstock.arrivals.keep import Keeper
@@ -22,6 +22,7 @@ from penstock.arrivals.outside import notice
 from penstock.arrivals.partitioning import lay_out
 from penstock.arrivals.settle import Heartbeat
 from penstock.arrivals.stage import Workshop
+from penstock.aws import is_of_aws
 from penstock.declaration import Retry, Table
 from penstock.errors import UnreadableTableError
 from penstock.naming import TableName
@@ -34,6 +35,8 @@ from penstock.tables import Catalog
 
 log = logging.getLogger("penstock.arrivals")
 
+RESTORED_AT_ONCE = 250
+"""Files of a lost table that are made to wait in one transaction."""
 RECHECK_SECONDS = 1.0
 """How often it is looked whether other processes that hold arrivals are still alive, while there are any."""
 
@@ -80,7 +83,6 @@ class Worker:
         self._failing = Failing(shop, state, signals, retry=retry)
         finisher = Finisher(shop, state=state, catalog=catalog, signals=signals, tags=tags, failing=self._failing)
         self._gatherer = Gatherer(shop, state, catalog, signals, self._failing, finisher, claimed)
-        self._stopping = threading.Event()
         self._resting: dict[TableName, float] = {}
         self._relieved: Callable[[], bool] = lambda: False
 
@@ -98,8 +100,7 @@ class Worker:
 
     def stop(self) -> None:
         """Finish the file at hand, commit, and take no other."""
-        self._stopping.set()
-        self._gatherer.stop()
+        self._shop.stopping.set()
 
     def drain(self, tables: Mapping[TableName, Table]) -> Summary:
         """Process everything that waits, also what other workers hold until they finish or die.
@@ -111,7 +112,7 @@ class Worker:
         heart.start()
         try:
             turns = self.start(tables, summary)
-            while turns and not self._stopping.is_set():
+            while turns and not self._shop.stopping.is_set():
                 worked, due = self._round(turns, turns, summary, patient=True)
                 if (not worked and due is None) or self._is_relieved(turns, last):
                     break
@@ -135,7 +136,8 @@ class Worker:
         turns = dict[TableName, Table]()
         for name in table_order(tables):
             with self._blocking(name, summary) if patient else self._resting_on_error(name, summary):
-                self._restore(name, summary)
+                if not self._restore(name, summary):
+                    continue
                 for text in notice(self._catalog, name):
                     self._note(name, text, summary)
                 self._lay_out(name, tables[name], summary)
@@ -171,7 +173,7 @@ class Worker:
         """
         worked, moments = False, list[float]()
         for name, table in list(tables.items()):
-            if self._stopping.is_set():
+            if self._shop.stopping.is_set():
                 break
             with self._blocking(name, summary) if patient else self._resting_on_error(name, summary):
                 did, due = self._turn(name, table, among, summary, patient=patient)
@@ -239,8 +241,9 @@ class Worker:
             yield
         except Exception as error:
             log.warning("the work on %s rests", name, exc_info=error)
-            if self._failing.room is not None:
-                self._failing.room.note(error)
+            full = self._failing.room is not None and self._failing.room.note(error)
+            if full or is_of_aws(error):
+                summary.held_up.append((str(name), reason_of(error)))
             self._resting[name] = self._clock.now() + REST_SECONDS
             summary.blocked.append(name)
             facts = {"table": str(name), "reason": str(error), "kind": type(error).__name__, "retry_in": REST_SECONDS}
@@ -261,22 +264,31 @@ class Worker:
             self._state.arrivals.requeue(arrival, max([arrival.generation, *same]) + 1)
         return len(arrivals)
 
-    def _restore(self, name: TableName, summary: Summary) -> None:
-        """The tables are the truth: where one is gone, the files that were in it wait again."""
+    def _restore(self, name: TableName, summary: Summary) -> bool:
+        """The tables are the truth: where one is gone, the files that were in it wait again.
+
+        False when the worker was stopped before all of them do: nothing is put into the table until then, as nobody
+        would know of the others that they are lost. Whoever is next goes on with them.
+        """
         if self._catalog.pointer(name) is not None or not self._state.backlog.has_rows(name):
-            return
-        with self._state.together():
-            lost = [arrival for arrival in newest_finished(self._state, name) if arrival.accounting.rows_out]
-            for arrival in lost:
-                self._state.arrivals.requeue(arrival, arrival.generation)
+            return True
+        lost = [arrival for arrival in newest_finished(self._state, name) if arrival.accounting.rows_out]
+        done = 0
+        while done < len(lost) and not self._shop.stopping.is_set():
+            with self._state.together():
+                for arrival in lost[done : done + RESTORED_AT_ONCE]:
+                    self._state.arrivals.requeue(arrival, arrival.generation)
+            done = min(done + RESTORED_AT_ONCE, len(lost))
         if lost:
-            self._note(name, f"the table was gone; its files are processed again: {len(lost)}", summary)
+            left = f"; {len(lost) - done} more the next time" if done < len(lost) else ""
+            self._note(name, f"the table was gone; its files are processed again: {done}{left}", summary)
+        return done == len(lost)
 
     def _pass(self, name: TableName, table: Table, summary: Summary) -> bool:
         """Process one group; False when there was none for this worker."""
         there = self._catalog.pointer(name) is not None
-        if not there:
-            self._restore(name, summary)
+        if not there and not self._restore(name, summary):
+            return False
         if there and not needs_lease(table.checks):
             return self._gatherer.gather(name, table, summary)
         lease = self._state.leases.acquire(f"table {name}")

@@ -37,10 +37,10 @@ def command(session: Session, architecture: str | None, out: Path | None) -> Non
     Packages come at the versions that are installed here. The same lake gives the same zip, byte for byte; packages are
     kept, so that a changed lake.yaml is bundled in seconds. `penstock deploy` does this by itself.
     """
-    from penstock.declaration import load
+    from penstock.declaration import load_deployed, read_text
     from penstock.deployment.bundle import build
 
-    declaration = load(session.folder)
+    declaration = load_deployed(read_text(session.folder))
     bundle = build(session.folder, declaration, architecture, out=out, watch=lambda text: say(dim(text), err=True))
     if session.json:
         emit(facts_of(bundle))

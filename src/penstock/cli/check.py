@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +13,8 @@ from penstock.errors import DeclarationError
 from penstock.naming import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from penstock.declaration import Examined
     from penstock.errors import Problem
 
@@ -30,10 +31,11 @@ def command(session: Session) -> int:
     header of a file in raw/. Ends with 1 when there is a problem.
     """
     from penstock.declaration import examine, read_text
+    from penstock.wiring.soundness import looked_at
 
     examined = examine(read_text(session.folder))
     found, columns, coming = looked_at(session.folder, examined)
-    notes = [*coming, *_deployable(examined)]
+    notes = [*coming, *_deployable(examined, session.folder)]
     if session.json:
         emit({**_facts(examined, columns, found), "notes": notes})
     for note in notes:
@@ -42,25 +44,7 @@ def command(session: Session) -> int:
     return FOUND if found else 0
 
 
-def looked_at(folder: Path, examined: Examined) -> tuple[list[Problem], dict[str, str | None], list[str]]:
-    """Everything that is wrong with a declaration, where the columns of each table are from, and what is coming."""
-    from penstock.lake import preview_columns
-    from penstock.notices import problems_of as problems_of_notices
-    from penstock.steps import problems_of
-
-    previewer = preview_columns(folder, examined)
-    problems = {*examined.problems, *problems_of(examined.document, examined.text)}
-    problems |= set(problems_of_notices(examined.document, examined.declaration, folder))
-    columns: dict[str, str | None] = dict.fromkeys(examined.table_names)
-    for name in examined.tables:
-        problems |= set(previewer.problems(examined, name))
-        known = previewer.preview(name)
-        columns[name] = known.source if known else None
-    coming = [f"{name}: {text}" for name in examined.tables if (text := previewer.coming(name))]
-    return sorted(problems), columns, coming
-
-
-def _deployable(examined: Examined) -> list[str]:
+def _deployable(examined: Examined, folder: Path) -> list[str]:
     """Where `aws` is declared, whether the lake can be deployed; what keeps it from that."""
     declaration = examined.declaration
     if declaration is None or "aws" not in declaration.model_fields_set:
@@ -74,7 +58,7 @@ def _deployable(examined: Examined) -> list[str]:
         return [f"whether it can be deployed is not known: {error.what}"]
     from penstock.deployment.deployable import refusals
 
-    found = sorted(refusals(examined))
+    found = sorted(refusals(examined, folder))
     return [f"cannot be deployed: {problem}" for problem in found] or [
         "can be deployed: penstock plan shows what is made"
     ]

@@ -14,6 +14,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from penstock.naming import natural
+
 
 class TableParam(click.ParamType[str]):
     """The name of a table; completed from the lake."""
@@ -52,7 +54,7 @@ def table_names(folder: Path) -> list[str]:
         there = _existing(folder / (processed or "processed") / "catalog.db")
     except Exception:  # noqa: BLE001 - nobody wants to read of errors while typing
         return []
-    return sorted({*(tables if isinstance(tables, dict) else ()), *there})
+    return sorted({*(tables if isinstance(tables, dict) else ()), *there}, key=lambda name: natural(str(name)))
 
 
 def _declared(file: Path) -> dict[str, Any]:

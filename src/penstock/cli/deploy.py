@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from penstock.cli.happening import Happening
 from penstock.cli.output import emit, next_steps, say
 from penstock.cli.planned import show_plan, summary
 from penstock.cli.session import Session, json_option
+from penstock.cli.signalled import heard, leave
 from penstock.errors import DeploymentError
 from penstock.naming import printable
 
@@ -40,20 +42,31 @@ def command(session: Session, *, yes: bool, replace_data: bool) -> int:
     """
     from penstock.clock import SystemClock
     from penstock.deployment.apply import Deployment
+    from penstock.deployment.secret_checks import assert_there
+    from penstock.deployment.survey import secrets_there
     from penstock.deployment.target import target_of
 
     examined, declaration, made = prepared(session)
     told = Happening(as_json=session.json)
     target = target_of(declaration)
     told.begun(f"account {target.account}, region {target.region}, as {target.caller.rpartition(':')[2]}")
+    assert_there(secrets_there(declaration, target))
     deployment = Deployment(target, SystemClock(), told.event, told.begun)
     try:
         return _deployed(
             session, _Call(deployment, examined, declaration, made, told), yes=yes, replace_data=replace_data
         )
     except KeyboardInterrupt:
-        say(f"broken off; what AWS is doing goes on, and is followed by: {session.call} deploy", err=True)
+        _say_broken_off(session, deployment, told)
         raise
+
+
+def _say_broken_off(session: Session, deployment: Deployment, told: Happening) -> None:
+    told.clear()
+    if deployment.under_way:
+        say(f"broken off; what AWS is doing goes on, and is followed by: {session.call} deploy", err=True)
+    else:
+        say(f"broken off; the lake on AWS is as it was; go on with: {session.call} deploy", err=True)
 
 
 class _Call:
@@ -80,15 +93,31 @@ def _deployed(session: Session, call: _Call, *, yes: bool, replace_data: bool) -
             return _end(session, call)
         plan = _settled(plan, change_set)
         _show(session, plan)
-        if not _agreed(session, plan, yes=yes, replace_data=replace_data):
-            deployment.drop(change_set)
-            say("nothing was changed", err=session.json)
+        try:
+            agreed = _agreed(session, plan, yes=yes, replace_data=replace_data)
+        except (DeploymentError, click.Abort) as error:
+            if isinstance(error, click.Abort):
+                say()
+            _decline(session, deployment, change_set)
+            raise
+        if not agreed:
+            _decline(session, deployment, change_set)
             return 1
         if deployment.execute(change_set) is not None:
             return _end(session, call)
-        call.told.begun("somebody else is changing the stack; following that first")
+        call.told.begun("somebody else changed the stack meanwhile, or is changing it: looking again")
     message = f"others changed the stack {ATTEMPTS} times while this deployment was prepared"
     raise DeploymentError(message, where=deployment.target.stack, hint=f"try again: {session.call} deploy")
+
+
+def _decline(session: Session, deployment: Deployment, change_set: ChangeSet) -> None:
+    """Forget what nobody agreed to, and say what there is on AWS."""
+    target = deployment.target
+    if deployment.drop(change_set):
+        text = f"nothing was created; the uploaded code waits in s3://{target.artifacts}/{target.prefix}"
+    else:
+        text = "nothing was changed"
+    say(text, err=session.json)
 
 
 def _package(session: Session, call: _Call) -> Package:
@@ -103,7 +132,12 @@ def _package(session: Session, call: _Call) -> Package:
     if artifacts.make():
         call.told.begun(f"made the bucket {target.artifacts} for what is deployed")
     key = f"{target.prefix}{bundle.name}"
-    with call.told.sending(bundle.size) as sent:
+
+    def broken_off(number: int) -> None:  # threads send: Ctrl-C would wait until all that is under way is sent
+        _say_broken_off(session, call.deployment, call.told)
+        leave(number)
+
+    with call.told.sending(bundle.size) as sent, heard((signal.SIGINT,), broken_off):
         fresh = call.deployment.upload_code(bundle.path, key, sent)
     call.told.begun(f"uploaded the code, {bundle.size / 1e6:.1f} MB" if fresh else "the code is there already")
     given = {"CodeBucket": target.artifacts, "CodeKey": key}
@@ -127,7 +161,7 @@ def _show(session: Session, plan: Plan) -> None:
         emit({"event": "plan", **plan.facts()}, indent=None)
         return
     say()
-    show_plan(plan)
+    show_plan(plan, session.call)
     say()
     say("no resource changes, only what the stack says of itself" if plan.empty else summary(plan))
 

@@ -70,6 +70,10 @@ class Happening:
         self._status("")
         say(printable(text))
 
+    def clear(self) -> None:
+        """Make room for what is said at the end."""
+        self._status("")
+
     def emptied(self, bucket: str, count: int) -> None:
         """So many versions more are gone from a bucket."""
         self._counts[bucket] = self._counts.get(bucket, 0) + count

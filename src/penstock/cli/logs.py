@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ from penstock.cli.session import Session, json_option, table_named
 from penstock.cli.since import since_when
 from penstock.cli.told import told
 from penstock.cli.words import moment
+from penstock.clock import moment_of
 from penstock.naming import printable
 
 Event = dict[str, Any]
@@ -22,7 +22,7 @@ LINES = 20
 EVERYTHING = 1_000_000_000
 WRONG = (
     *("failed", "dead", "upkeep_failed", "alarm", "given_up", "not_told", "attendant_failed", "part_failed"),
-    *("paused", "full", "blocked", "unrecorded", "declaration_refused", "workflow_skipped", "gap"),
+    *("paused", "full", "outage", "blocked", "unrecorded", "declaration_refused", "workflow_skipped", "gap"),
 )
 """Events that say that something went wrong."""
 
@@ -102,10 +102,8 @@ def _show(event: Event, width: int, *, as_json: bool) -> None:
 
 
 def _time(event: Event) -> str:
-    try:
-        return moment(datetime.fromisoformat(str(event["time"])).timestamp())
-    except (KeyError, ValueError):
-        return "?"
+    at = moment_of(event.get("time"))
+    return "?" if at is None else moment(at)
 
 
 def _subject(event: Event) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import traceback
 from contextlib import suppress
@@ -35,6 +36,7 @@ COMMANDS = {
     "run": "Process every file that is new in raw/.",
     "up": "Keep the lake alive: process files as they land.",
     "query": "Ask in SQL.",
+    "queries": "List the saved queries, and what each found last.",
     "tables": "List the tables.",
     "show": "Tell all about one table.",
     "why": "Say which file, line and value decided a type.",
@@ -60,8 +62,13 @@ COMMANDS = {
     "schema": "Print the JSON Schema of lake.yaml, for editors.",
     "completion": "Print the script that completes in bash, zsh or fish.",
 }
-ON_AWS = frozenset({"query", "tables", "show", "why", "quarantine", "dead", "status", "runs", "logs", "snapshots"})
+ON_AWS = frozenset(
+    {"query", "queries", "tables", "show", "why", "quarantine", "dead", "status", "runs", "logs", "snapshots"}
+)
 """Commands that can be asked of a deployed lake."""
+ANYWHERE = frozenset({"init", "schema", "completion"})
+"""Commands that are not about a lake that is there."""
+_CALLS = re.compile(rf"(?<![\w/.-])penstock (?=({'|'.join(COMMANDS.keys() - ANYWHERE)})\b)")
 EPILOG = """\
 Tables and what the product knows of itself are SQL: penstock query "SELECT * FROM penstock.runs". All times are UTC.
 
@@ -180,6 +187,7 @@ def _failed(error: Exception, session: Session) -> int:
     """Put an error into words; nothing that was to be expected shows a traceback."""
     known = _known(error)
     if known is not None:
+        known.hint = pasteable(known.hint, session)
         output.error(known, as_json=session.json)
         return FAILED
     if os.environ.get("PENSTOCK_DEBUG"):
@@ -192,6 +200,11 @@ def _failed(error: Exception, session: Session) -> int:
     )
     output.error(defect, as_json=session.json)
     return DEFECT
+
+
+def pasteable(text: str, session: Session) -> str:
+    """A text whose commands can be called as they stand, from where one stands, for the lake that was asked."""
+    return _CALLS.sub(lambda found: f"{session.call if found[1] in ON_AWS else session.here} ", text)
 
 
 def _known(error: Any) -> PenstockError | None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.deployable import prepared
-from penstock.cli.output import emit, next_steps, say
+from penstock.cli.deployable import prepared, region_of_the_tools
+from penstock.cli.output import dim, emit, next_steps, say
 from penstock.cli.planned import show_plan, summary
 from penstock.cli.session import Session, json_option
 from penstock.errors import AwsCredentialsError, PenstockError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("plan")
 @click.option("--offline", is_flag=True, help="Ask nothing of AWS: show everything as new.")
 @click.option("--permissions", is_flag=True, help="Show every statement about who may do what.")
-@json_option("Print {lake, stack, deployed, counts, resources, permissions, tables, cost, notes}.")
+@json_option("Print {lake, stack, deployed, counts, resources, permissions, tables, cost, notes, ...}.")
 @click.pass_obj
 def command(session: Session, *, offline: bool, permissions: bool) -> None:
     """Show what deploying would do: resources, permissions, columns, money.
@@ -35,7 +35,7 @@ def command(session: Session, *, offline: bool, permissions: bool) -> None:
     if session.json:
         emit(plan.facts())
         return
-    show_plan(plan, permissions=permissions)
+    show_plan(plan, session.call, permissions=permissions)
     say()
     say(summary(plan))
     next_steps([f"{session.call} deploy"] if not plan.empty else [])
@@ -63,7 +63,7 @@ def _code(session: Session, declaration: Declaration, made: Synthesised) -> dict
     from penstock.deployment.bundle import build
 
     try:
-        bundle = build(session.folder, declaration, watch=lambda _text: None)
+        bundle = build(session.folder, declaration, watch=lambda text: say(dim(text), err=True))
     except PenstockError as error:
         say(f"the functions' code is not compared: {printable(error.what)}", err=True)
         return {}
@@ -73,4 +73,4 @@ def _code(session: Session, declaration: Declaration, made: Synthesised) -> dict
 def _offline(made: Synthesised, declaration: Declaration) -> Plan:
     from penstock.deployment.survey import new_plan
 
-    return new_plan(made, declaration, {})
+    return new_plan(made, declaration, {}, region=region_of_the_tools())

@@ -16,7 +16,7 @@ from penstock.naming import printable
 
 if TYPE_CHECKING:
     from penstock.deployment.changes import Change
-    from penstock.deployment.plan import Plan
+    from penstock.deployment.plan import Money, Plan
     from penstock.deployment.schemas import TableChange
     from penstock.deployment.statements import Allowed
 
@@ -25,30 +25,39 @@ COLOURS = {"add": "green", "change": "yellow", "replace": "red", "remove": "red"
 SHOWN = 20
 """How many statements are shown in full where nothing was deployed before and nobody asks for all."""
 NAME = 28
+CENT = 0.005
+ELSEWHERE = "us-east-1"
+"""Whose prices stand where those of a region are not known."""
 
 
-def show_plan(plan: Plan, *, permissions: bool = False) -> None:
+def show_plan(plan: Plan, call: str, *, permissions: bool = False) -> None:
     """Show a plan.
 
     Args:
         plan: The plan.
+        call: How the command line is called for its lake.
         permissions: Whether every statement is shown, however many there are.
     """
-    for line in lines(plan, permissions=permissions):
+    for line in lines(plan, call, permissions=permissions):
         say(line)
 
 
-def lines(plan: Plan, *, permissions: bool = False) -> Iterator[str]:
+def lines(plan: Plan, call: str = "penstock", *, permissions: bool = False) -> Iterator[str]:
     """The lines of a plan."""
     yield bold(f"{plan.lake}: {_where(plan)}")
     yield from _warned(plan)
     yield from _resources(plan.changes)
-    yield from _permissions(plan, everything=permissions)
+    yield from _permissions(plan, call, everything=permissions)
     yield from _tables(plan.tables)
-    yield from _money(plan)
+    yield from _money(plan, call)
     for note in plan.notes:
         yield ""
         yield from wrapped(f"note: {note}")
+    for finding in plan.secrets:
+        yield ""
+        yield from wrapped(f"{'! ' if finding.stops else 'note: '}{printable(finding.text)}")
+        if finding.command:
+            yield f"  {finding.command}"
 
 
 def summary(plan: Plan) -> str:
@@ -110,7 +119,7 @@ def _reason(change: Change) -> str:
     return because if change.action == "change" else ""
 
 
-def _permissions(plan: Plan, *, everything: bool) -> Iterator[str]:
+def _permissions(plan: Plan, call: str, *, everything: bool) -> Iterator[str]:
     if not (plan.granted or plan.withdrawn):
         return
     yield ""
@@ -122,7 +131,7 @@ def _permissions(plan: Plan, *, everything: bool) -> Iterator[str]:
         return
     for holder, number in Counter(statement.holder for statement in plan.granted).items():
         yield f"  {click.style('+', fg='green')} {holder:<{NAME}}  {counted(number, 'statement')}"
-    yield dim("  every statement: penstock plan --permissions")
+    yield dim(f"  every statement: {call} plan --permissions")
 
 
 def _statement(mark: str, found: Allowed) -> Iterator[str]:
@@ -149,18 +158,23 @@ def _tables(changes: Sequence[TableChange]) -> Iterator[str]:
         yield from more
 
 
-def _money(plan: Plan) -> Iterator[str]:
+def _money(plan: Plan, call: str) -> Iterator[str]:
     money = plan.money
     if money is None:
         return
     yield ""
     yield bold("cost")
-    change = ""
-    if money.now is not None:
-        more = money.then - money.now
-        change = ", as now" if abs(more) < 0.005 else f", {abs(more):,.2f} {'more' if more > 0 else 'less'} than now"  # noqa: PLR2004
-    yield f"  about {money.then:,.2f} USD a month{change}; {money.idle:,.2f} when nothing happens"
-    if money.missing >= 0.005:  # noqa: PLR2004
-        whole = money.then + money.missing
-        yield f"  about {whole:,.2f} with what has no known price in {plan.region}: see penstock cost"
-    yield dim("  at the volumes that penstock cost assumes; give yours there")
+    whole = money.then + money.missing
+    idle = money.idle + money.idle_missing
+    yield f"  about {whole:,.2f} USD a month{_compared(money)}; {idle:,.2f} when nothing happens"
+    if money.missing >= CENT:
+        yield f"  {money.missing:,.2f} of it at prices of {ELSEWHERE}, as those of {plan.region} are not known"
+    yield dim(f"  at the volumes that {call} cost assumes; give yours there")
+
+
+def _compared(money: Money) -> str:
+    """What a month costs, beside what it costs now."""
+    if money.now is None:
+        return ""
+    more = money.then + money.missing - money.now - money.now_missing
+    return ", as now" if abs(more) < CENT else f", {abs(more):,.2f} {'more' if more > 0 else 'less'} than now"

@@ -159,7 +159,7 @@ def readmit(session: Session, table: str, corrections: Path, *, dry_run: bool) -
     from penstock import faults
 
     faults.install_from_environment()
-    with session.open() as lake:
+    with session.open(makes_rows=True) as lake:
         name = table_named(lake, table)
         done = lake.readmit(str(name), corrections, dry_run=dry_run)
     if session.json:

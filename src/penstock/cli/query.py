@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 import click
 
-from penstock.cli.output import dim, say
+from penstock.cli.output import dim, error, say
 from penstock.cli.session import Session, role_option
 from penstock.cli.signalled import heard, leave
 from penstock.cli.words import counted, lasted, size
@@ -27,7 +27,13 @@ SHOWN_ROWS = 1000
 
 
 @click.command("query")
-@click.argument("sql", metavar="SQL")
+@click.argument("sql", metavar="SQL", required=False)
+@click.option(
+    "--saved",
+    metavar="NAME",
+    multiple=True,
+    help="Ask the saved query NAME, and keep its rows in the zone enriched; all for every one. Repeatable.",
+)
 @click.option(
     "--format",
     "form",
@@ -52,30 +58,36 @@ SHOWN_ROWS = 1000
 @click.pass_obj
 def command(
     session: Session,
-    sql: str,
+    sql: str | None,
+    saved: tuple[str, ...],
     form: str,
     output: Path | None,
+    *,
     limit: int | None,
     at: str | None,
     role: str | None,
-    *,
     engine: str | None,
-) -> None:
+) -> int:
     """Ask in SQL, DuckDB's dialect; SQL may be - for standard input.
 
     Queries only read. They see the lake's tables and penstock.tables, columns, arrivals, runs, snapshots,
     dead_letters and quarantine. JSON is one array of objects, CSV follows RFC 4180 with nulls as nothing and empty text
     as "".
-    """
-    from penstock.cli.writers import WRITERS, Wanted, write_parquet
 
-    binary = form == "parquet"
-    if binary and output is None and sys.stdout.isatty():
+    With --saved, a query is asked that lake.yaml has below queries; penstock queries lists them. Its rows are shown,
+    and kept as NAME/NAME.parquet in the zone enriched. With --role or --at they are only shown; those of several
+    queries are only kept.
+    """
+    _assert_one_is_asked(sql, saved)
+    several = len(saved) > 1 or saved == ("all",)
+    if several:
+        _assert_only_kept(form, output, limit, at, role)
+    elif form == "parquet" and output is None and sys.stdout.isatty():
         message = "a terminal cannot show Parquet: name a file with --output, or pipe it into one"
         raise click.UsageError(message)
-    statement = _utf8(sys.stdin.buffer.read() if sql == "-" else os.fsencode(sql))
+    statement = "" if sql is None else _utf8(sys.stdin.buffer.read() if sql == "-" else os.fsencode(sql))
     people = output is None and form == "table" and sys.stdout.isatty()
-    limit = SHOWN_ROWS if limit is None and people else limit
+    shown = _Shown(form, output, SHOWN_ROWS if limit is None and people else limit)
 
     def interrupted(number: int) -> None:
         if output is not None:
@@ -83,23 +95,99 @@ def command(
         leave(number)
 
     with heard((signal.SIGINT,), interrupted), session.open() as lake:
-        started = lake.clock.now()
+        if several:
+            return _keep_several(session, lake, saved, engine)
+        statement = lake.saved().sql(saved[0]) if saved else statement
         asked = _Asked(statement, at, role, _engine(session, statement, at, engine))
-        result = asked.answer(lake)
-        if binary:
-            with _binary(output) as file:
-                rows = write_parquet(result, file, limit)
+        if not saved:
+            _show(lake, asked, shown)
+        elif at is None and role is None:
+            _keep_one(lake, saved[0], asked.engine, shown)
         else:
-            with _text(output) as text:
-                terminal = output is None and sys.stdout.isatty()
-                rows = WRITERS[form](result, text, Wanted(limit, terminal=terminal))
-        spent = lake.clock.now() - started
-        if limit is not None and rows == limit and form == "table":
-            _say_left_out(lake, asked, result, rows)
-    if form == "table" or output is not None:
-        to = f", written to {output}" if output else ""
+            _show(lake, asked, shown)
+            say("not kept: with --at or --role a saved query is only asked", err=True)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """How rows are shown."""
+
+    form: str
+    output: Path | None
+    limit: int | None
+
+
+def _keep_one(lake: Lake, name: str, engine: str, shown: _Shown) -> None:
+    """Keep the rows of a saved query, and show what was kept."""
+    started = lake.clock.now()
+    kept = lake.save(name, engine, _telling() if sys.stderr.isatty() else None)
+    _show(lake, _Asked(lake.saved().reading(kept), None, None, "duckdb"), shown, started)
+    read = "" if kept.scanned is None else f"; Athena read {size(kept.scanned)}"
+    say(f"kept: {counted(kept.rows, 'row')} in {place(lake, kept.key)}{read}", err=True)
+
+
+def _show(lake: Lake, asked: _Asked, shown: _Shown, started: float | None = None) -> None:
+    """Ask, show the rows, and say how many there were, and how long it took since it `started`."""
+    started = lake.clock.now() if started is None else started
+    result = asked.answer(lake)
+    rows = _write(result, shown)
+    spent = lake.clock.now() - started
+    if shown.limit is not None and rows == shown.limit and shown.form == "table":
+        _say_left_out(lake, asked, result, rows)
+    if shown.form == "table" or shown.output is not None:
+        to = f", written to {shown.output}" if shown.output else ""
         read = f"; Athena read {size(result.told.scanned)}" if hasattr(result, "told") else ""
         say(f"{counted(rows, 'row')} in {lasted(spent)}{to}{read}", err=True)
+
+
+def _write(result: Result, shown: _Shown) -> int:
+    """Write the rows; gives how many."""
+    from penstock.cli.writers import WRITERS, Wanted, write_parquet
+
+    if shown.form == "parquet":
+        with _binary(shown.output) as file:
+            return write_parquet(result, file, shown.limit)
+    with _text(shown.output) as text:
+        terminal = shown.output is None and sys.stdout.isatty()
+        return WRITERS[shown.form](result, text, Wanted(shown.limit, terminal=terminal))
+
+
+def _assert_one_is_asked(sql: str | None, saved: tuple[str, ...]) -> None:
+    if sql is None and not saved:
+        message = "missing argument 'SQL'; or name a saved query with --saved"
+        raise click.UsageError(message)
+    if sql is not None and saved:
+        message = "either SQL or --saved is asked: a saved query has its own SQL"
+        raise click.UsageError(message)
+
+
+def _assert_only_kept(form: str, output: Path | None, limit: int | None, at: str | None, role: str | None) -> None:
+    if form != "table" or any(said is not None for said in (output, limit, at, role)):
+        message = "several saved queries are kept and not shown; name one of them to show its rows"
+        raise click.UsageError(message)
+
+
+def _keep_several(session: Session, lake: Lake, names: tuple[str, ...], engine: str | None) -> int:
+    """Ask saved queries and keep their rows; one that fails stops no other."""
+    failed, saved = 0, lake.saved()
+    for name in saved.named([*names]):
+        started = lake.clock.now()
+        try:
+            kept = lake.save(name, _engine(session, saved.sql(name), None, engine))
+        except PenstockError as found:
+            failed += 1
+            error(PenstockError(found.what, where=f"queries.{name}", hint=found.hint))
+        else:
+            spent = lasted(lake.clock.now() - started)
+            say(f"{name}: {counted(kept.rows, 'row')} in {spent}, kept in {place(lake, kept.key)}")
+    return 1 if failed else 0
+
+
+def place(lake: Lake, key: str) -> str:
+    """Where a result is, for people."""
+    deployed = lake.site.deployed
+    return f"{lake.zones[2]}/{key}" if deployed is None else f"s3://{deployed.enriched_bucket}/{key}"
 
 
 @dataclass(frozen=True)

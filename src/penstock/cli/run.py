@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -12,19 +10,19 @@ import click
 
 from penstock import faults
 from penstock.cli.complete import TABLE
-from penstock.cli.output import emit
+from penstock.cli.output import emit, say
 from penstock.cli.session import Session, json_option, table_named
-from penstock.cli.signalled import SIGNALLED, heard, leave
+from penstock.cli.signalled import SIGNALLED, Stop, heard
+from penstock.cli.words import counted
 
 if TYPE_CHECKING:
-    from penstock.arrivals import Worker
     from penstock.cli.report import Report
     from penstock.errors import AccessError
     from penstock.lake import Lake
     from penstock.opened import Opened
 
 DEAD = 3
-MESSAGE = b"\nstopping after the file at hand; Ctrl-C once more leaves at once\n"
+MESSAGE = "\nstopping after the file at hand; Ctrl-C once more leaves at once\n"
 
 
 @click.command("run")
@@ -57,7 +55,7 @@ def command(
     from penstock.cli.report import Report
 
     faults.install_from_environment()
-    stop = _Stop(quiet=quiet)
+    stop = Stop(lambda: "" if quiet else MESSAGE)
     with heard((signal.SIGINT, signal.SIGTERM), stop.hear), _opened(session, as_deployed=as_deployed) as lake:
         again = [table_named(lake, name) for name in reprocess]
         only = {table_named(lake, name) for name in tables}
@@ -69,7 +67,7 @@ def command(
         lake.assert_columns(chosen)
         for name in again:
             worker.reprocess(name)
-        stop.worker = worker
+        stop.end = worker.stop
         with show_progress(lake, report.count_waiting(), shown=not (quiet or session.json)):
             report.end(worker.drain(chosen), stop.signal)
         if not stop.signal:
@@ -80,6 +78,9 @@ def command(
         code = _tell(report, session, quiet=quiet)
         if refusal is not None:
             raise refusal
+        if as_deployed and not (quiet or session.json):
+            say()
+            say(_allowed(lake))
         return code
 
 
@@ -106,11 +107,23 @@ def _refusal(lake: Lake) -> AccessError | None:
         return None
     with suppress(AccessError):  # it is among what was refused
         lake.site.judge.assert_tells(lake.declaration)
+    with suppress(AccessError):
+        lake.site.judge.assert_fetches(lake.declaration)
     refused = list(lake.site.judge.refused.values())
     if not refused:
         return None
     hint = "\n".join(dict.fromkeys(error.hint for error in refused))
     return AccessError("\n  ".join(error.what for error in refused), hint=hint)
+
+
+def _allowed(lake: Lake) -> str:
+    """What was asked of the policies of the functions, none of which was refused."""
+    from penstock.deployment.as_deployed import JudgedSite
+
+    assert isinstance(lake.site, JudgedSite)  # noqa: S101 - for the type checker
+    asked = lake.site.judge.allowed
+    whose = " and ".join(f"{counted(count, 'different call')} of {name}" for name, count in asked.items())
+    return f"as deployed: {whose} were put to these functions' policies; all are allowed"
 
 
 def _tell(report: Report, session: Session, *, quiet: bool) -> int:
@@ -121,22 +134,3 @@ def _tell(report: Report, session: Session, *, quiet: bool) -> int:
     if report.signal:
         return SIGNALLED + report.signal
     return DEAD if report.summary.dead or report.summary.blocked else 0
-
-
-class _Stop:
-    """Lets the first Ctrl-C or SIGTERM end the run in order, and the next one at once."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.worker: Worker | None = None
-        self.signal = 0
-        self._quiet = quiet
-
-    def hear(self, number: int) -> None:
-        """Take a signal."""
-        if self.signal or self.worker is None:
-            leave(number)
-            return
-        self.signal = number
-        self.worker.stop()
-        if not self._quiet:
-            os.write(sys.stderr.fileno(), MESSAGE)

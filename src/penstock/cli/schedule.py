@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from penstock.cli.layout import Cells, Column, left, show
 from penstock.cli.output import emit, next_steps, say
 from penstock.cli.session import Session, json_option
+from penstock.cli.since import dated
 from penstock.cli.words import moment
 from penstock.clock import iso
 from penstock.naming import printable
@@ -34,7 +35,8 @@ def command(session: Session, count: int, start: str | None) -> None:
     Workflows run while `penstock up` runs.
     """
     with session.open() as lake:
-        facts = _facts(lake, count, None if start is None else _moment(start))
+        begin = None if start is None else dated(start, "--from", "write it like 2026-12-24T18:00")
+        facts = _facts(lake, count, begin)
     if session.json:
         emit(facts)
         return
@@ -95,12 +97,3 @@ def _rows(one: dict[str, Any]) -> list[Cells]:
 def _clock(local: str) -> str:
     there = datetime.fromisoformat(local)
     return f"{there:%a %Y-%m-%d %H:%M} {there:%z}"
-
-
-def _moment(text: str) -> float:
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        message = f'"{text}" is no moment; write it like 2026-12-24T18:00'
-        raise click.BadParameter(message, param_hint="--from") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -34,10 +34,14 @@ class Session:
     bucket: str = ""
 
     @property
+    def here(self) -> str:
+        """How the command line is called for the lake in this folder from where one stands."""
+        return "penstock" if self.folder == Path() else f"penstock -C {printable(shlex.quote(str(self.folder)))}"
+
+    @property
     def call(self) -> str:
-        """How the command line is called for this lake from where one stands."""
-        folder = "" if self.folder == Path() else f" -C {printable(shlex.quote(str(self.folder)))}"
-        return f"penstock{folder}{' --aws' if self.aws else ''}"
+        """The same for the lake that is meant."""
+        return f"{self.here} --aws" if self.aws else self.here
 
     @property
     def fill(self) -> str:
@@ -61,12 +65,15 @@ class Session:
         """A command that counts a table's rows as of a moment."""
         return f'{self.call} query --at {at} "SELECT count(*) FROM {table}"'  # noqa: S608 - shown to a person, not run
 
-    def open(self, text: bytes | None = None) -> Lake:
-        """Open the lake, as `text` declares it; as `lake.yaml` does, when left out."""
+    def open(self, text: bytes | None = None, *, makes_rows: bool = False) -> Lake:
+        """Open the lake, as `text` declares it; as `lake.yaml` does, when left out.
+
+        If it `makes_rows`, the secrets of a deployed lake are fetched.
+        """
         if self.aws:
             from penstock.deployment.reach import reached
 
-            lake = reached(self.folder)
+            lake = reached(self.folder, makes_rows=makes_rows)
             assert lake.site.deployed is not None  # noqa: S101 - for the type checker
             self.bucket = lake.site.deployed.raw_bucket
             return lake

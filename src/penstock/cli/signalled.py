@@ -35,6 +35,27 @@ def heard(numbers: tuple[signal.Signals, ...], listener: Callable[[int], None]) 
         thread.join()  # a thread that outlives the interpreter's end brings the process down
 
 
+class Stop:
+    """Lets the first Ctrl-C or SIGTERM end what is done in order, and the next one at once."""
+
+    def __init__(self, said: Callable[[], str] = str) -> None:
+        """Print what is `said` when it is asked to end."""
+        self._said = said
+        self.end: Callable[[], object] | None = None
+        """Asks what is done to end; None while there is nothing that could end in order."""
+        self.signal = 0
+
+    def hear(self, number: int) -> None:
+        """Take a signal."""
+        if self.signal or self.end is None:
+            leave(number)
+            return
+        self.signal = number
+        self.end()
+        if text := self._said():
+            os.write(sys.stderr.fileno(), text.encode())
+
+
 def leave(number: int) -> None:
     """End the process at once, as a shell expects it after a signal."""
     if sys.stderr.isatty():

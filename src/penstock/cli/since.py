@@ -19,9 +19,18 @@ def since_when(text: str, now: float) -> float:
     """
     if ago := AGO.fullmatch(text.strip()):
         return now - int(ago[1]) * UNITS[ago[2]]
+    return dated(text, "--since", "say how long ago, such as 90m, 12h or 7d, or a date, such as 2026-11-21")
+
+
+def dated(text: str, option: str, rule: str) -> float:
+    """The moment of a date, with a time or without; one that names no time zone is of UTC.
+
+    Raises:
+        BadParameter: The text says no moment; says the `rule` for the `option`.
+    """
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
-        message = f'"{text}" is no moment; say how long ago, such as 90m, 12h or 7d, or a date, such as 2026-11-21'
-        raise click.BadParameter(message, param_hint="--since") from None
+        message = f'"{text}" is no moment; {rule}'
+        raise click.BadParameter(message, param_hint=option) from None
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

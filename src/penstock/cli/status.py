@@ -266,6 +266,8 @@ def _process(facts: Facts, now: float) -> str:
 
 def _steps(session: Session, facts: Facts) -> list[str]:
     tables, steps = facts["tables"], []
+    if "aws" in facts and not any(one["finished"] or one["waiting"] or one["dead"] for one in tables):
+        steps.append(session.fill)
     idle = "aws" not in facts and not any(process["kind"] in {"run", "up"} for process in facts["processes"])
     if idle and (any(one["waiting"] for one in tables) or not any(one["finished"] for one in tables)):
         steps.append(f"{session.call} run")

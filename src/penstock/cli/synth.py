@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,6 +12,9 @@ from penstock.cli.output import say
 from penstock.cli.session import Session
 from penstock.cli.words import counted
 from penstock.naming import printable
+
+if TYPE_CHECKING:
+    from penstock.deployment.synth import Synthesised
 
 
 @click.command("synth")
@@ -36,6 +39,16 @@ def command(session: Session, layout: Literal["yaml", "json"], out: Path | None)
         click.echo(text, nl=False)
     else:
         out.write_text(text, encoding="utf-8")
-        say(f"wrote {printable(str(out))}: {counted(len(made.resources), 'resource')}")
+        say(f"wrote {printable(str(out))}: {_counted(made)}")
     for note in made.notes:
         say(f"note: {printable(note)}", err=True)
+
+
+def _counted(made: Synthesised) -> str:
+    """How many resources are made, and which of the template only are where a parameter gets another value."""
+    from penstock.deployment.resolving import resolved
+
+    now = resolved(made.body)
+    others = sorted(made.resources.keys() - now.keys())
+    more = f"; not made with the parameters as they are: {', '.join(others)}" if others else ""
+    return f"{counted(len(now), 'resource')}{more}"

@@ -140,6 +140,7 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "paused": lambda event: f"files wait: {event.get('reason')}",
     "resumed": lambda event: f"going on: {event.get('reason')}",
     "full": lambda event: f"no room, the file waits: {event.get('reason')}",
+    "outage": lambda event: f"AWS does not do what it is asked, the file waits: {event.get('reason')}",
     "blocked": lambda event: f"its files wait: {event.get('reason')}",
     "attendant_failed": lambda event: f"{event.get('attendant')} failed, and is tried again: {event.get('reason')}",
     "left_alone": lambda event: f"left alone: {event.get('tables')}; {event.get('reason')}",
@@ -150,6 +151,7 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "declaration_refused": lambda event: (
         f"lake.yaml changed and has problems, what it said before holds: {'; '.join(event.get('problems') or [])}"
     ),
+    "secret_changed": lambda _: "a secret of aws.secrets changed: going on with its new value",
     "gap": lambda _: "lines were removed by rotation before they could be followed",
 }
 WORDED = tuple(_WORDS)

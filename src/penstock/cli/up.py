@@ -15,7 +15,7 @@ import click
 from penstock import faults
 from penstock.cli.output import emit, say
 from penstock.cli.session import Session, json_option
-from penstock.cli.signalled import heard, leave
+from penstock.cli.signalled import Stop, heard
 from penstock.cli.words import counted
 from penstock.errors import PenstockError
 from penstock.naming import printable
@@ -65,21 +65,26 @@ def command(session: Session, workers: int | None, port: int | None, *, no_http:
     be up for one lake: they share the work.
     """
     faults.install_from_environment()
-    stop = _Stop(quiet=quiet)
-    with heard((signal.SIGINT, signal.SIGTERM), stop.hear):
-        _Keeping(session, stop, workers, None if no_http else (port,), quiet=quiet).keep()
+    keeping = _Keeping(session, workers, None if no_http else (port,), quiet=quiet)
+    with heard((signal.SIGINT, signal.SIGTERM), keeping.stop.hear):
+        keeping.keep()
     return 0
 
 
 class _Keeping:
     """Keeps the lake alive, through changes of what is declared."""
 
-    def __init__(
-        self, session: Session, stop: _Stop, workers: int | None, port: tuple[int | None] | None, *, quiet: bool
-    ) -> None:
-        """Answer on a `port` unless that is None."""
-        self._session, self._stop, self._workers, self._port, self._quiet = session, stop, workers, port, quiet
+    def __init__(self, session: Session, workers: int | None, port: tuple[int | None] | None, *, quiet: bool) -> None:
+        """Answer on a `port` unless that is None; signals are for `stop`, also before anything is alive."""
+        self._session, self._workers, self._port, self._quiet = session, workers, port, quiet
+        self._live: Live | None = None
+        self.stop = Stop(lambda: "" if quiet else STOPPING.format(at_hand=_at_hand(self._live)))
+        self.stop.end = self._end
         self._before: bytes | None = None
+
+    def _end(self) -> None:
+        if self._live is not None:
+            self._live.stop()
 
     def keep(self) -> None:
         """Keep it alive until a signal comes; as it is declared anew, whenever that changes."""
@@ -94,17 +99,17 @@ class _Keeping:
             self._before = live.lake.text
             drained = self._wait(live)
             station.say_goodbye(drained=drained)
-            if not self._quiet and self._stop.signal:
+            if not self._quiet and self.stop.signal:
                 _part(live, self._session, drained=drained)
             if not drained:
                 _leave_undone(live.lake)
-            return None if self._stop.signal else live.reload
+            return None if self.stop.signal else live.reload
 
     def _open(self, opened: ExitStack, text: bytes | None) -> tuple[Live, Station]:
         try:
             return self._start(opened, text)
         except PenstockError as error:
-            if self._before is None or self._stop.signal:
+            if self._before is None or self.stop.signal:
                 raise
             opened.close()
             found = self._start(opened, self._before, refused=text)
@@ -123,11 +128,11 @@ class _Keeping:
             _speak(lake, self._session)
         notes = station.open(*(self._port or ()))
         live.start()
-        self._stop.live = live
+        self._live = live
         station.start()
         if not self._quiet:
             _greet(live, self._session, station.port, notes)
-        if self._stop.signal:
+        if self.stop.signal:
             live.stop()
         return live, station
 
@@ -137,7 +142,7 @@ class _Keeping:
         from penstock.service.drain import drain
 
         workflows = live.lake.workflows()
-        while not self._stop.signal and not (live.wait(1.0) and workflows.stop(1.0)):
+        while not self.stop.signal and not (live.wait(1.0) and workflows.stop(1.0)):
             pass
         return drain(live, workflows, seconds_of(live.lake.declaration.up.drain))
 
@@ -206,28 +211,9 @@ def _say(text: str, event: dict[str, Any]) -> None:
     say(text.format(**facts))
 
 
-class _Stop:
-    """Lets the first Ctrl-C or SIGTERM end the lake's life in order, and the next one at once."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.live: Live | None = None
-        self.signal = 0
-        self._quiet = quiet
-
-    def hear(self, number: int) -> None:
-        """Take a signal."""
-        if self.signal:
-            leave(number)
-            return
-        self.signal = number
-        if self.live is not None:
-            self.live.stop()
-        if not self._quiet:
-            os.write(sys.stderr.fileno(), STOPPING.format(at_hand=self._at_hand()).encode())
-
-    def _at_hand(self) -> str:
-        """What has to be finished, and how long it may take."""
-        busy = len(self.live.busy) if self.live is not None else 0
-        if self.live is None or not busy:
-            return "no file is at hand"
-        return f"{counted(busy, 'file')} at hand may take {self.live.lake.declaration.up.drain} to be finished"
+def _at_hand(live: Live | None) -> str:
+    """What has to be finished, and how long it may take."""
+    busy = len(live.busy) if live is not None else 0
+    if live is None or not busy:
+        return "no file is at hand"
+    return f"{counted(busy, 'file')} at hand may take {live.lake.declaration.up.drain} to be finished"

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from penstock.naming import counted
+
 if TYPE_CHECKING:
     from penstock.state import Accounting
+
+__all__ = ["ago", "counted", "facts_of_account", "lasted", "moment", "size"]
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 _SIZES = ("bytes", "kB", "MB", "GB", "TB")
 THOUSAND = 1000
-
-
-def counted(count: int, word: str) -> str:
-    """A count with its word: `1 file`, `2,000 files`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def size(count: int) -> str:

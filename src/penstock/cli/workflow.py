@@ -12,7 +12,7 @@ from penstock.cli.layout import Cells, Column, left, right, show
 from penstock.cli.output import dim, emit, next_steps, say
 from penstock.cli.schedule import BY_HAND, described
 from penstock.cli.session import Session, json_option
-from penstock.cli.signalled import SIGNALLED, heard, leave
+from penstock.cli.signalled import SIGNALLED, Stop, heard
 from penstock.cli.words import lasted, moment
 from penstock.clock import iso
 from penstock.naming import printable
@@ -20,7 +20,6 @@ from penstock.naming import printable
 if TYPE_CHECKING:
     from penstock.declaration.workflows import Workflow
     from penstock.state import StepRecord, WorkflowRun
-    from penstock.workflow import Workflows
 
 FAILED = 3
 WHY = Column("reason", shortens=True)
@@ -64,14 +63,14 @@ def run_workflow(session: Session, name: str) -> int:
     from penstock import faults
 
     faults.install_from_environment()
-    stop = _Stop()
+    stop = Stop()
     with heard((signal.SIGINT, signal.SIGTERM), stop.hear), session.open() as lake:
         if not session.json:
             lake.signals.listen("workflow_started", _tell_start)
             lake.signals.listen("workflow_step", _tell_step)
         workflows = lake.workflows()
         started = workflows.start(name)
-        stop.workflows = workflows
+        stop.end = workflows.cancel
         ended = workflows.finish(started)
         if not stop.signal:
             lake.round_off()
@@ -82,22 +81,6 @@ def run_workflow(session: Session, name: str) -> int:
     if stop.signal:
         return SIGNALLED + stop.signal
     return 0 if ended.state == "finished" else FAILED
-
-
-class _Stop:
-    """Lets the first Ctrl-C or SIGTERM end the run in order, and the next one at once."""
-
-    def __init__(self) -> None:
-        self.workflows: Workflows | None = None
-        self.signal = 0
-
-    def hear(self, number: int) -> None:
-        """Take a signal."""
-        if self.signal or self.workflows is None:
-            leave(number)
-            return
-        self.signal = number
-        self.workflows.cancel()
 
 
 @command.command("runs")

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from penstock.declaration.parse import Document
+from penstock.declaration.aws_secrets import AwsSecret, Secret, as_secret, secret_problems
+from penstock.declaration.parse import Document, Path
 from penstock.declaration.strict import Strict
 from penstock.declaration.upkeep import Duration, Size, bytes_of, seconds_of
 from penstock.deployed import stack_name
@@ -30,6 +31,7 @@ LONGEST_WINDOW = 300
 SMALLEST_CUTOFF = 10_000_000
 SMALL_BATCH = 10
 """Up to so many messages, SQS gives a batch without a window."""
+_PERSON = re.compile(r"^arn:aws[a-z-]*:iam::\d{12}:(user|role)/[A-Za-z0-9_+=,.@/*-]+$")
 _DAYS = re.compile(r"^[1-9]\d{0,3}d$")
 
 
@@ -75,10 +77,21 @@ def _cutoff(text: str) -> str:
     return text
 
 
+def _person(text: str) -> str:
+    if not _PERSON.match(text):
+        rule = "must be the ARN of an IAM user or role, or a pattern of its name"
+        message = f'{rule}, like "arn:aws:iam::123456789012:role/analysts"; found "{text}"'
+        raise ValueError(message)
+    return text
+
+
 Days = Annotated[str, AfterValidator(_days)]
 BucketName = Annotated[str, Field(min_length=3, max_length=56, pattern=r"^[a-z0-9][a-z0-9-]*[a-z0-9]$")]
 FunctionTime = Annotated[Duration, AfterValidator(_function_time)]
 Memory = Annotated[int, Field(ge=512, le=10_240)]
+
+
+Person = Annotated[str, AfterValidator(_person)]
 
 
 class AwsBuckets(Strict):
@@ -181,6 +194,18 @@ class AwsCost(Strict):
     """Mails to people; 30 when left out."""
 
 
+class AwsRole(Strict):
+    """Who may act as a role of `access` on AWS."""
+
+    who: Annotated[list[Person], Field(min_length=1)] | None = Field(
+        default=None, examples=[["arn:aws:iam::123456789012:role/analysts", "arn:aws:iam::123456789012:user/finance/*"]]
+    )
+    """ARNs of IAM users and roles, or patterns of them with `*`, of whatever account. Whoever the lake's account
+    allows it by its policies, when left out."""
+    mfa: bool = Field(default=False, examples=[True])
+    """Whether they must have signed in with a second factor, of which AWS knows only for IAM users."""
+
+
 class Aws(Strict):
     """The lake on AWS."""
 
@@ -209,9 +234,20 @@ class Aws(Strict):
     """How much one query of Athena may read; more is cancelled."""
     cost: AwsCost = AwsCost()
     """What `penstock cost` reckons for."""
+    secrets: dict[str, Secret] = Field(default={}, examples=[{"SALT": "shop/salt"}])
+    """What `${NAME}` is on AWS, by NAME: the secret of AWS Secrets Manager that has its value, by name or ARN, or as a
+    mapping. Functions fetch it when they begin; its value is in nothing that is deployed. A `hash` can take it as its
+    `salt`; nothing else can."""
+    roles: dict[str, AwsRole] = Field(default={}, examples=[{"finance": {"mfa": True}}])
+    """Who may act as the roles of `access`, by role."""
     here_only: list[str] = Field(default=[], examples=[["workflows.nightly", "notices.failures"]])
-    """Parts of the declaration that stay on this machine and are not deployed: workflows and notices by name. Whatever
-    cannot be deployed and does not stand here is refused."""
+    """Parts of the declaration that stay on this machine and are not deployed: workflows, notices and queries by name.
+    Whatever cannot be deployed and does not stand here is refused."""
+
+    @property
+    def wanted_secrets(self) -> dict[str, AwsSecret]:
+        """The secrets, by the variable that each of them stands for."""
+        return {name: as_secret(said) for name, said in sorted(self.secrets.items())}
 
     def stack_name(self, lake: str) -> str:
         """The stack's name."""
@@ -227,24 +263,37 @@ def days_of(text: str) -> int:
 
 
 def aws_problems(document: Document) -> Iterator[Problem]:
-    """Check that what is to stay on this machine is there."""
+    """Check that what is to stay on this machine is there, and that secrets are secrets of something."""
     whole = document.value if isinstance(document.value, dict) else {}
     aws = whole.get("aws")
     parts = aws.get("here_only") if isinstance(aws, dict) else None
-    known = [*_workflows(whole), *_notices(whole)]
+    known = list(parts_by_name(whole))
     for at, part in enumerate(parts if isinstance(parts, list) else ()):
         if isinstance(part, str) and part not in known:
             near = did_you_mean(part, known) or f"; there are: {', '.join(known) or 'none'}"
-            text = f'names no workflow and no notice: "{part}"{near}'
+            text = f'names no workflow, no notice and no query: "{part}"{near}'
             yield document.problem(("aws", "here_only", at), text)
+    yield from secret_problems(document)
+    yield from _role_problems(document, whole)
 
 
-def _workflows(whole: dict[str, Any]) -> list[str]:
-    workflows = whole.get("workflows")
-    return [f"workflows.{name}" for name in workflows] if isinstance(workflows, dict) else []
+def _role_problems(document: Document, whole: dict[str, Any]) -> Iterator[Problem]:
+    aws, access = whole.get("aws"), whole.get("access")
+    roles = aws.get("roles") if isinstance(aws, dict) else None
+    known = list(access) if isinstance(access, dict) else []
+    for name in roles if isinstance(roles, dict) else ():
+        if name not in known:
+            near = did_you_mean(str(name), known) or f"; declared below access: {', '.join(map(str, known)) or 'none'}"
+            yield document.problem(("aws", "roles", name), f'no role "{name}" is declared{near}', at_key=True)
 
 
-def _notices(whole: dict[str, Any]) -> list[str]:
-    notices = whole.get("notices")
-    listed = enumerate(notices) if isinstance(notices, list) else ()
-    return [f"notices.{notice.get('name') or f'notice_{at + 1}'}" for at, notice in listed if isinstance(notice, dict)]
+def parts_by_name(whole: dict[str, Any]) -> dict[str, Path]:
+    """Workflows, notices and saved queries, by what `here_only` calls them, and where they stand."""
+    notices, found = whole.get("notices"), dict[str, Path]()
+    for kind in ("workflows", "queries"):
+        named = whole.get(kind)
+        found |= {f"{kind}.{name}": (kind, name) for name in (named if isinstance(named, dict) else ())}
+    for at, notice in enumerate(notices if isinstance(notices, list) else ()):
+        if isinstance(notice, dict):
+            found[f"notices.{notice.get('name') or f'notice_{at + 1}'}"] = ("notices", at)
+    return found

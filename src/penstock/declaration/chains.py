@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from penstock.declaration.alarms import alarms_in_force
 from penstock.declaration.parse import Document, Path
-from penstock.declaration.workflows import ALL, TABLE_ACTIONS, Action, Workflow
+from penstock.declaration.workflows import ALL, NAMED_ACTIONS, TABLE_ACTIONS, Action, Workflow
 from penstock.errors import Problem
 from penstock.naming import TableName, did_you_mean
 
@@ -49,7 +49,7 @@ def workflow_problems(document: Document, declaration: Declaration) -> Iterator[
             yield document.problem(path, f'"{name}" cannot name a workflow; {rule}', at_key=True)
         for at, action in enumerate(workflow.actions):
             place = (*path, "steps", at) if workflow.steps else path
-            yield from _table_problems(document, place, action, tables)
+            yield from _name_problems(document, place, action, tables, declaration.queries)
         for event, patterns in (workflow.on.patterns if workflow.on else {}).items():
             kind, names = known.get(event, ("table", tables))
             for place, pattern in _places(document, (*path, "on", event), patterns):
@@ -58,17 +58,21 @@ def workflow_problems(document: Document, declaration: Declaration) -> Iterator[
     yield from _cycles(document, workflows, tables)
 
 
-def _table_problems(document: Document, path: Path, action: Action, tables: Collection[str]) -> Iterator[Problem]:
-    names = {TableName.parse(table) for table in tables}
-    if action.action not in TABLE_ACTIONS:
+def _name_problems(
+    document: Document, path: Path, action: Action, tables: Collection[str], queries: Collection[str]
+) -> Iterator[Problem]:
+    """Names of tables, or of saved queries, that are not declared."""
+    if action.action not in NAMED_ACTIONS:
         return
-    for place, table in _places(document, (*path, action.action), action.tables):
-        if action.tables == [ALL] or TableName.parse(table) in names:
+    kind, known = ("table", tables) if action.action in TABLE_ACTIONS else ("query", queries)
+    names = {TableName.parse(name) for name in known}
+    for place, name in _places(document, (*path, action.action), action.named):
+        if action.named == [ALL] or TableName.parse(name) in names:
             continue
-        if table == ALL:
-            yield document.problem(place, "all stands alone; it means every table")
+        if name == ALL:
+            yield document.problem(place, f"all stands alone; it means every {kind}")
         else:
-            yield document.problem(place, f'no table "{table}" is declared{did_you_mean(table, [*tables, ALL])}')
+            yield document.problem(place, f'no {kind} "{name}" is declared{did_you_mean(name, [*known, ALL])}')
 
 
 def _places(document: Document, path: Path, names: list[str]) -> Iterator[tuple[Path, str]]:

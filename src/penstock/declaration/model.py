@@ -18,6 +18,7 @@ from penstock.declaration.files import Csv, Excel, Format, Json
 from penstock.declaration.intake import Intake
 from penstock.declaration.notices import Mail, Notice
 from penstock.declaration.partition import Partition, assert_distinct, parse_transform
+from penstock.declaration.queries import Query, SavedQuery, as_saved
 from penstock.declaration.retry import Retry
 from penstock.declaration.steps import Step
 from penstock.declaration.strict import Strict
@@ -145,6 +146,8 @@ class Declaration(Strict):
     alarms: dict[str, Alarm | bool] = Field(default={})
     """What is watched, by name, beside the alarms that are there anyway, `dead_letters` and `disk`; `false` switches
     one of those off."""
+    queries: dict[str, Query] = Field(default={})
+    """Queries whose rows are kept in the zone enriched, by name: a SELECT, or a mapping."""
     workflows: dict[str, Workflow] = Field(default={})
     """What runs together, by name: on a schedule, after events, or by hand."""
     allow_exec: bool = False
@@ -153,3 +156,8 @@ class Declaration(Strict):
     """Where and how the lake is deployed on AWS."""
     tables: dict[str, Table] = Field(default={})
     """Tables by `name` or `layer.name`."""
+
+    @property
+    def saved_queries(self) -> dict[str, SavedQuery]:
+        """The saved queries by name."""
+        return {name: as_saved(said) for name, said in self.queries.items()}

@@ -8,7 +8,7 @@ in parentheses that YAML cuts at its comma, as in `{price: round(x, 2)}`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from penstock.redaction import register, register_login
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
+StandIn = Callable[[Path, str, str], str | None]
+"""Gives what stands in for a variable: for the path and text of its value, and its name; None for the environment's."""
 
 _NULL = re.compile(r"^(?:null|Null|NULL|~|)$")
 _TRUE = re.compile(r"^(?:true|True|TRUE)$")
@@ -43,6 +45,7 @@ class Document:
         values: Path to the place of the value.
         problems: What is wrong in the document itself.
         variables: Path of each value that takes something from the environment, and the variable's name.
+        stood_in: Those of them that got something else in its place.
     """
 
     file: str
@@ -51,6 +54,7 @@ class Document:
     values: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     variables: list[tuple[Path, str]] = field(default_factory=list)
+    stood_in: list[tuple[Path, str]] = field(default_factory=list)
 
     def problem(self, path: Path, text: str, *, at_key: bool = False) -> Problem:
         """Describe a problem at `path`, or at the nearest known place above it."""
@@ -70,10 +74,10 @@ def dotted(path: Path) -> str:
     return text
 
 
-def parse(text: str, file: str, environment: Mapping[str, str]) -> Document:
+def parse(text: str, file: str, environment: Mapping[str, str], stand_in: StandIn | None = None) -> Document:
     """Read YAML text; problems of the text itself stand in the document's `problems`.
 
-    `${NAME}` in a value is taken from `environment`; `$${NAME}` stands for itself.
+    `${NAME}` in a value is taken from `environment`, unless something stands in for it; `$${NAME}` stands for itself.
     """
     document = Document(file)
     try:
@@ -86,7 +90,7 @@ def parse(text: str, file: str, environment: Mapping[str, str]) -> Document:
         document.problems.append(Problem(file, line, 1, "", f"a character that YAML does not allow: {error.reason}"))
         return document
     try:
-        document.value = _Builder(document, environment).build(node, ()) if node is not None else None
+        document.value = _Builder(document, environment, stand_in).build(node, ()) if node is not None else None
     except RecursionError:
         document.problems.append(Problem(file, 1, 1, "", "is nested too deeply, or an anchor holds itself"))
     return document
@@ -104,9 +108,10 @@ def _syntax_problem(file: str, error: yaml.MarkedYAMLError) -> Problem:
 class _Builder:
     """Turns nodes into values and notes places on the way."""
 
-    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, environment: Mapping[str, str], stand_in: StandIn | None) -> None:
         self._document = document
         self._environment = environment
+        self._stand_in = stand_in
 
     def build(self, node: yaml.Node, path: Path) -> Any:
         self._document.values[path] = _place(node)
@@ -164,6 +169,9 @@ class _Builder:
             if escaped:
                 return "${" + name + "}"
             self._document.variables.append((path, name))
+            if self._stand_in is not None and (instead := self._stand_in(path, text, name)) is not None:
+                self._document.stood_in.append((path, name))
+                return instead
             if name not in self._environment:
                 self._report(
                     self._document.values[path],

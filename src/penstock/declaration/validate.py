@@ -21,7 +21,8 @@ from penstock.declaration.chains import workflow_problems
 from penstock.declaration.explain import explain
 from penstock.declaration.model import Declaration, Table, Zones
 from penstock.declaration.notices import notice_problems
-from penstock.declaration.parse import Document, parse
+from penstock.declaration.parse import Document, StandIn, parse
+from penstock.declaration.queries import query_problems
 from penstock.errors import DeclarationError, LakeNotFoundError, Problem
 from penstock.naming import TABLE_NAME, TableName
 
@@ -134,9 +135,14 @@ def loads(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | Non
     return examined.declaration
 
 
-def examine(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | None = None) -> Examined:
+def examine(
+    text: str,
+    file: str = FILE_NAME,
+    environment: Mapping[str, str] | None = None,
+    stand_in: StandIn | None = None,
+) -> Examined:
     """Read a declaration from text as far as that goes."""
-    document = parse(text, file, os.environ if environment is None else environment)
+    document = parse(text, file, os.environ if environment is None else environment, stand_in)
     if document.value is None and not document.problems:
         document.problems.append(Problem(file, 1, 1, "", 'is empty; a declaration starts with "lake: NAME"'))
     problems = list(document.problems)
@@ -151,6 +157,7 @@ def examine(text: str, file: str = FILE_NAME, environment: Mapping[str, str] | N
         problems += access_problems(document)
         problems += notice_problems(document)
         problems += aws_problems(document)
+        problems += query_problems(document)
     if declaration is not None:
         problems += workflow_problems(document, declaration)
     return Examined(text, document, declaration, list(dict.fromkeys(problems)))

@@ -18,7 +18,9 @@ from penstock.naming import did_you_mean
 
 ALL = "all"
 TABLE_ACTIONS = ("refresh", "reprocess", "maintain", "verify")
-ACTIONS = (*TABLE_ACTIONS, "notify", "exec")
+NAMED_ACTIONS = (*TABLE_ACTIONS, "save")
+"""Actions that are about tables, or queries, by name."""
+ACTIONS = (*NAMED_ACTIONS, "notify", "exec")
 PATIENCE = Retry(attempts=3, wait="30s", backoff=2.0, jitter=0.0, max_wait="1h")
 """How a step is tried where nothing else is declared: again after 30 seconds, and after a minute."""
 TIMEOUT = "1h"
@@ -117,6 +119,8 @@ class Action(Strict):
     """Join small data files of these tables, expire snapshots, remove files that nothing names."""
     verify: Names | None = Field(default=None, examples=["all"])
     """Check everything that can be checked of these tables; a finding fails the step."""
+    save: Names | None = Field(default=None, examples=["all"])
+    """Ask these saved queries and keep their rows in the zone enriched: `all`, a query, or a list."""
     notify: Notify | None = None
     """Tell people, through the notices that carry the event `workflow`."""
     exec_: Annotated[list[str], Field(min_length=1)] | None = Field(
@@ -136,16 +140,21 @@ class Action(Strict):
         return next((name for name in ACTIONS if self._said(name) is not None), None)
 
     @property
+    def named(self) -> list[str]:
+        """The tables or queries that it is about, as they are written; `all` for all of them."""
+        said = getattr(self, self.action or "") if self.action in NAMED_ACTIONS else []
+        return [said] if isinstance(said, str) else said
+
+    @property
     def tables(self) -> list[str]:
         """The tables that it is about, as they are written; `all` for all of them."""
-        said = getattr(self, self.action or "") if self.action in TABLE_ACTIONS else []
-        return [said] if isinstance(said, str) else said
+        return self.named if self.action in TABLE_ACTIONS else []
 
     @property
     def words(self) -> str:
         """The step as it is shown: `refresh orders, returns`, `exec ./publish.sh`."""
-        if self.action in TABLE_ACTIONS:
-            return f"{self.action} {', '.join(self.tables)}"
+        if self.action in NAMED_ACTIONS:
+            return f"{self.action} {', '.join(self.named)}"
         return f"exec {self.exec_[0]}" if self.exec_ else str(self.action)
 
     def _said(self, name: str) -> Any:

@@ -59,7 +59,12 @@ class Package:
 
 
 class Deployment:
-    """One deployment."""
+    """One deployment.
+
+    Attributes:
+        target: Where to.
+        under_way: Whether AWS is doing something to the stack that goes on without us.
+    """
 
     def __init__(self, target: Target, clock: Clock, tell: Tell, begun: Callable[[str], None]) -> None:
         """Prepare it.
@@ -71,6 +76,7 @@ class Deployment:
             begun: Is told, in a phrase, what is being done.
         """
         self.target, self._clock, self._tell, self._begun = target, clock, tell, begun
+        self.under_way = False
         self.stacks = Stacks(target.region)
         self.artifacts = Artifacts(target)
         self._sets = ChangeSets(target.region, target.stack, clock)
@@ -112,8 +118,13 @@ class Deployment:
         """What has become of a stack once nothing is done to it any more."""
         found: Stack | None = stack
         while found is not None and found.standing == BUSY:
-            self._begun(f"following what is being done to {found.name}: {found.status}")
+            self._begun(
+                f"something is being done to {found.name} already, by an earlier call or by somebody else "
+                f"({found.status}): following that first"
+            )
+            self.under_way = True
             follow(self.stacks, found, self._clock, self._tell)
+            self.under_way = False
             found = self.stacks.find(self.target.stack)
         return found
 
@@ -162,12 +173,17 @@ class Deployment:
         name = f"penstock-{package.digest[:DIGEST]}"
         return self._sets.make(name, url, create=creates(stack), tags=dict(package.tags), parameters=parameters)
 
-    def drop(self, made: ChangeSet) -> None:
-        """Forget a change set that nobody agreed to, and the stack that was only there for it."""
+    def drop(self, made: ChangeSet) -> bool:
+        """Forget a change set that nobody agreed to, and the stack that was only there for it; gives whether it was.
+
+        Nobody is told of that: nothing was ever in it.
+        """
         self._sets.drop(made.id)
         stack = self.stacks.find(made.stack)
-        if stack is not None and stack.status == "REVIEW_IN_PROGRESS":
-            self.remove(stack)
+        if stack is None or stack.standing != REVIEW:
+            return False
+        self.remove(stack, lambda _event: None)
+        return True
 
     def execute(self, made: ChangeSet) -> Ended | None:
         """Do what the change set says, to its end; None when somebody else did something to the stack meanwhile.
@@ -177,19 +193,22 @@ class Deployment:
         """
         stack = self.stacks.find(made.stack) or Stack(made.stack, self.target.stack, "REVIEW_IN_PROGRESS")
         before = last_event(self.stacks, stack)
-        if not self._sets.execute(made):
+        self.under_way = True
+        done = self._sets.execute(made)
+        ended = follow(self.stacks, stack, self._clock, self._tell, before) if done else None
+        self.under_way = False
+        if ended is None:
             return None
-        ended = follow(self.stacks, stack, self._clock, self._tell, before)
         if ended.stack.status not in GOOD_ENDS:
             raise self.failed(ended)
         return ended
 
-    def remove(self, stack: Stack) -> Ended:
-        """Delete a stack, to its end."""
+    def remove(self, stack: Stack, tell: Tell | None = None) -> Ended:
+        """Delete a stack, to its end; `tell` is told of it in place of who is told of everything else."""
         before = last_event(self.stacks, stack)
         with asking("remove the stack", stack.name):
             client("cloudformation", self.target.region).delete_stack(StackName=stack.id)
-        return follow(self.stacks, stack, self._clock, self._tell, before)
+        return follow(self.stacks, stack, self._clock, tell or self._tell, before)
 
     def failed(self, ended: Ended) -> DeploymentError:
         """What to say of an operation that did not come to a good end."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from io import BufferedReader
@@ -83,6 +84,11 @@ class Judge:
         self.refused: dict[str, AccessError] = {}
         self._known: set[tuple[str, str, str]] = set()
 
+    @property
+    def allowed(self) -> dict[str, int]:
+        """How many different calls each function was asked about and may make."""
+        return dict(sorted(Counter(function for function, _, _ in self._known).items()))
+
     def fill(self, text: str) -> str:
         """A text of a statement, with the names of this lake's parts."""
         return filled(text, self._values)
@@ -132,6 +138,14 @@ class Judge:
             for action in calls.NOTICES:
                 self.ask("upkeep", action, topic)
 
+    def assert_fetches(self, declaration: Declaration) -> None:
+        """Make sure that the functions may fetch each secret that they need."""
+        for wanted in declaration.aws.wanted_secrets.values():
+            place = arns.secret(wanted.secret).replace("-??????", "-a1B2c3")
+            for function in ("intake", "upkeep"):
+                for action in calls.SECRETS:
+                    self.ask(function, action, place)
+
 
 class JudgedZone(LocalZone):
     """A folder that answers as a bucket would to the functions."""
@@ -171,6 +185,11 @@ class JudgedZone(LocalZone):
         """Make a finished local file appear under `key`."""
         self.may("s3:PutObject", key)
         return super().publish(local, key)
+
+    def replace(self, local: str, key: str) -> int:
+        """Make a finished local file appear under `key`, in place of what is there."""
+        self.may("s3:PutObject", key)
+        return super().replace(local, key)
 
     def delete(self, key: str) -> None:
         """Remove the file."""

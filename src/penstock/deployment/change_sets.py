@@ -6,6 +6,7 @@ A change set's name comes from what it is made of, so that a deployment that was
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ WAIT = 1.0
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
 _PENDING = {"CREATE_PENDING", "CREATE_IN_PROGRESS"}
 _GOING = {"DELETE_PENDING", "DELETE_IN_PROGRESS"}
+_GONE = {"ChangeSetNotFound", "ChangeSetNotFoundException"}
 _TAKEN = {"InvalidChangeSetStatus", "InvalidChangeSetStatusException", "OperationInProgressException"}
 
 
@@ -86,28 +88,33 @@ class ChangeSets:
         return ChangeSet(found["ChangeSetId"], found["StackId"], tuple(found["Changes"]))
 
     def execute(self, made: ChangeSet) -> bool:
-        """Begin to do it; False when somebody else is doing something to the stack, or has done it."""
+        """Begin to do it; False when somebody else is doing something to the stack, has done it, or has dropped it."""
         with asking("execute the change set", self._stack):
             try:
                 self._cloud.execute_change_set(ChangeSetName=made.id, StackName=self._stack)
             except self._cloud.exceptions.ClientError as error:
-                if code_of(error) in _TAKEN or "_IN_PROGRESS state" in str(error):
+                if code_of(error) in _TAKEN | _GONE or "_IN_PROGRESS state" in str(error) or _absent(error):
                     return False
                 raise
         return True
 
     def drop(self, change_set: str) -> None:
-        """Remove a change set that is not executed."""
+        """Remove a change set, unless somebody else is executing it, or has removed it."""
         with asking("remove a change set", self._stack):
-            self._cloud.delete_change_set(ChangeSetName=change_set, StackName=self._stack)
+            try:
+                self._cloud.delete_change_set(ChangeSetName=change_set, StackName=self._stack)
+            except self._cloud.exceptions.ClientError as error:
+                if code_of(error) not in _TAKEN | _GONE and not _absent(error):
+                    raise
+                return
         while (found := self._seen(change_set)) is not None and found["Status"] in _GOING:
             self._clock.sleep(WAIT)
 
     def _create(
         self, name: str, template_url: str, *, create: bool, tags: dict[str, str], parameters: Sequence[dict[str, Any]]
     ) -> None:
-        with asking("make a change set", self._stack):
-            self._cloud.create_change_set(
+        with asking("make a change set", self._stack), suppress(self._cloud.exceptions.AlreadyExistsException):
+            self._cloud.create_change_set(  # of that name, somebody else has made the same one in the meantime
                 StackName=self._stack,
                 ChangeSetName=name,
                 ChangeSetType="CREATE" if create else "UPDATE",
@@ -135,7 +142,7 @@ class ChangeSets:
             try:
                 found = self._cloud.describe_change_set(ChangeSetName=name, StackName=self._stack, **more)
             except self._cloud.exceptions.ClientError as error:
-                if code_of(error) in {"ChangeSetNotFound", "ChangeSetNotFoundException"} or _absent(error):
+                if code_of(error) in _GONE or _absent(error):
                     return None
                 raise
         return dict(found)

@@ -16,7 +16,6 @@ from typing import Any
 from penstock.deployment.resolving import Resources, references
 
 ADD, CHANGE, REPLACE, REMOVE = "add", "change", "replace", "remove"
-ACTIONS_OF_CHANGES = (ADD, CHANGE, REPLACE, REMOVE)
 POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 PARTS = {
     "S3": "files",

@@ -7,13 +7,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
-from penstock.declaration import PLAIN_MAIL, Declaration, Document, Examined, Notice, notice_name
-from penstock.errors import Problem
+from penstock.declaration import (
+    PLAIN_MAIL,
+    Declaration,
+    Document,
+    Examined,
+    Notice,
+    may_hold_secret,
+    notice_name,
+    sql_of,
+    staying,
+)
+from penstock.errors import Problem, QueryError
 from penstock.naming import TableName
 from penstock.notices.targets import OUTBOX
+from penstock.queries.cloudformation import deployed_queries
+from penstock.queries.named import compiled_unseen
 from penstock.template import camel
 
+HERE = Path()
+LONGEST_SQL = 262_144
 LONGEST_BUCKET = 63
 AFTER_STACK = len("-processed-123456789012-ap-southeast-1")
 """What comes after the stack's name in the longest name of a bucket."""
@@ -30,24 +45,41 @@ LONGEST_TAG_KEY, LONGEST_TAG_VALUE = 128, 256
 _TAG = re.compile(r"^[\w\s.:/=+@-]*$")
 
 
-def refusals(examined: Examined) -> list[Problem]:
-    """Everything that keeps a declaration from being deployed, in no order; its own problems aside."""
+def refusals(examined: Examined, folder: Path = HERE) -> list[Problem]:
+    """Everything that keeps the declaration of the lake in `folder` from being deployed, in no order.
+
+    Its own problems are left aside.
+    """
     if examined.declaration is None:
         return []
     document, declaration = examined.document, examined.declaration
     return [
-        *_variables(document),
+        *_variables(document, declaration),
         *_workflows(document, declaration),
+        *_queries(document, declaration, folder),
         *_notices(document, declaration),
         *_tags(document, declaration),
         *_names(document, declaration),
     ]
 
 
-def _variables(document: Document) -> Iterator[Problem]:
-    """What functions would read anew and not find: they get `lake.yaml` as it is written, and no secrets."""
+def _variables(document: Document, declaration: Declaration) -> Iterator[Problem]:
+    """What functions would read and not know: they have no environment of ours, only secrets that are named."""
+    here = staying(document)
     for path, name in document.variables:
-        text = f"functions on AWS have no environment variable {name}, and could not read this; write the value itself"
+        stays = any(path[: len(part)] == part for part in here) or path[:2] == ("aws", "secrets")
+        named = name in declaration.aws.secrets
+        if stays or (named and may_hold_secret(path)):
+            continue
+        if named:
+            text = f"${{{name}}} is a secret on AWS, and here it would be shown to many; write the value itself"
+        elif may_hold_secret(path):
+            text = (
+                f"functions on AWS have no environment variable {name}; keep its value as a secret of AWS Secrets "
+                f"Manager, and say which: aws: {{secrets: {{{name}: NAME}}}}"
+            )
+        else:
+            text = f"functions on AWS have no environment variable {name}; write the value itself"
         yield document.problem(path, text)
 
 
@@ -60,6 +92,25 @@ def _workflows(document: Document, declaration: Declaration) -> Iterator[Problem
     if declaration.allow_exec and not (declaration.workflows and stays):
         text = "no program can be started on AWS; leave allow_exec out"
         yield document.problem(("allow_exec",), text, at_key=True)
+
+
+def _queries(document: Document, declaration: Declaration, folder: Path) -> Iterator[Problem]:
+    """Saved queries that Athena's console cannot have."""
+    tables = [TableName.parse(name) for name in declaration.tables]
+    seen: dict[str, str] = {}
+    for name, query in deployed_queries(declaration).items():
+        if (first := seen.setdefault(camel(name), name)) != name:
+            text = f'queries have letters and digits only in CloudFormation, in which "{name}" is the same as "{first}"'
+            yield document.problem(("queries", name), text, at_key=True)
+        try:
+            found = compiled_unseen(sql_of(query, folder), declaration.lake, tables)
+            size = len(found.encode())
+            why = "" if size <= LONGEST_SQL else f"it has {size} bytes in Athena's dialect, which takes {LONGEST_SQL}"
+        except QueryError as error:
+            why = error.what
+        if why:
+            text = f"cannot be put into Athena's console: {why}; {_leave('queries.' + name)}"
+            yield document.problem(("queries", name), text, at_key=True)
 
 
 def _leave(part: str) -> str:
@@ -133,21 +184,29 @@ def _names(document: Document, declaration: Declaration) -> Iterator[Problem]:
     place = ("aws", "stack") if aws.stack else ("lake",)
     if None in buckets and len(stack) > room:
         text = (
-            f'the stack "{stack}" is too long for names of buckets made from it: {room} letters at most; '
-            "give a shorter aws.stack, or names in aws.buckets"
+            f'the stack would be "{stack}", {len(stack)} letters; its buckets are named after it '
+            f"(STACK-processed-ACCOUNT-REGION), a bucket's name has {LONGEST_BUCKET} letters at most, and so the "
+            f"stack's {room}; give it another name: aws: {{stack: {_shorter(stack, room)}}}, or the buckets, all "
+            "three, in aws.buckets"
         )
         yield document.problem(place, text)
     elif len(stack) > LONGEST_ROLE - AFTER_SHORT:
+        room = LONGEST_ROLE - AFTER_SHORT
         text = (
-            f'the stack "{stack}" is too long for names of roles and functions made from it: '
-            f"{LONGEST_ROLE - AFTER_SHORT} letters at most; give a shorter aws.stack"
+            f'the stack would be "{stack}", {len(stack)} letters; its roles and functions are named after it '
+            f"(STACK-schedule), a role's name has {LONGEST_ROLE} letters at most, and so the stack's {room}; "
+            f"give it another name: aws: {{stack: {_shorter(stack, room)}}}"
         )
         yield document.problem(place, text)
     if len(declaration.lake) > LONGEST_LAKE:
         yield document.problem(("lake",), f"on AWS, a lake's name has {LONGEST_LAKE} letters at most")
     for role in declaration.access:
         if len(f"{stack}-role-{role}") > LONGEST_ROLE:
-            text = f'the IAM role "{stack}-role-{role}" would be longer than {LONGEST_ROLE} letters'
+            name = f"{stack}-role-{role}"
+            text = (
+                f'its IAM role would be "{name}", {len(name)} letters, and such a name has {LONGEST_ROLE} at most; '
+                "shorten the role's name, or the stack's: aws: {stack: ...}"
+            )
             yield document.problem(("access", role), text, at_key=True)
     for kind, names in (("roles", declaration.access), ("tables' layers", _layers(declaration))):
         seen: dict[str, str] = {}
@@ -158,6 +217,13 @@ def _names(document: Document, declaration: Declaration) -> Iterator[Problem]:
                     f'{kind} have letters and digits only in CloudFormation, in which "{name}" is the same as "{first}"'
                 )
                 yield document.problem(where, text, at_key=True)
+
+
+def _shorter(stack: str, room: int) -> str:
+    """A name for a stack that is short enough: as many of its words as fit."""
+    words = stack.removeprefix("penstock-")[:room].split("-")
+    whole = words if len(stack.removeprefix("penstock-")) <= room else words[:-1] or words
+    return "-".join(whole).strip("-")
 
 
 def _layers(declaration: Declaration) -> list[str]:

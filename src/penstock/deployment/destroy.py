@@ -46,7 +46,6 @@ ORDER = (
     *("AWS::KMS::Alias", "AWS::KMS::Key"),
 )
 _MISSING = {"ResourceNotFoundException", "EntityNotFoundException", "NotFoundException"}
-DEAD_LETTERS = "DeadLetterQueue"
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ class Destruction:
         return DeploymentError(failure.reason, where=where, hint=hint)
 
     def _remove(self, thing: Thing) -> None:
-        self._listener.begun(f"removing {thing.type.removeprefix('AWS::')} {thing.name}")
+        self._listener.begun(f"removing {thing.kind} {thing.name}")
         {
             "AWS::S3::Bucket": self._emptier.remove,
             "AWS::Glue::Database": self._remove_database,

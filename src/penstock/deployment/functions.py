@@ -8,17 +8,20 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from penstock.arrivals import Worker
 from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
-from penstock.arrivals.queue_worker import Place, QueueWorker
+from penstock.arrivals.place import Place
+from penstock.arrivals.queue_worker import QueueWorker
 from penstock.aws import client
 from penstock.clock import Clock, SystemClock
-from penstock.declaration import seconds_of
+from penstock.declaration import examine_deployed, read_text, seconds_of, wanted_secrets
 from penstock.deployed import Deployed
+from penstock.deployment.secret_values import SecretValues
 from penstock.lake import Lake
 from penstock.naming import TableName
 from penstock.notices.targets import deployed_notices
@@ -27,6 +30,7 @@ from penstock.runs.metrics import Metrics
 from penstock.runs.stream import StreamJournal
 from penstock.site.aws import KEPT_BYTES, AwsSite
 from penstock.state.events import forget_old
+from penstock.storage.room import Room
 from penstock.tables.library import load_library
 from penstock.upkeep.maintain import Maintained
 
@@ -37,8 +41,7 @@ KEPT_SHARE = 5
 """The share of the disk that copies of one bucket may have between invocations: one in so many."""
 LEFT = ("scratch", "spill")
 """Folders of what lives no longer than a piece of work."""
-LATELY_SECONDS = 86_400.0
-"""How far upkeep looks back for files that nobody told of."""
+REMEDY = "the disk of the functions is too small for the work on it: set aws.function.storage in lake.yaml"
 LAST_SECONDS = 30.0
 """Upkeep begins nothing new when no more time is left."""
 TELLING_SECONDS, LEFT_SECONDS = 20.0, 10.0
@@ -50,7 +53,7 @@ SERVICES = ("s3", "sqs", "dynamodb", "glue", "sns")
 PRELOADED = (
     *("duckdb", "pyarrow.parquet", "pyiceberg.catalog.glue", "pyiceberg.avro.decoder_fast"),
     *("encodings.idna", "encodings.utf_8_sig", "rich.console", "rich.table"),
-    *("penstock.engines.memory", "penstock.tables.mirror_io", "penstock.upkeep.leftovers"),
+    *("penstock.wiring.workers", "penstock.tables.mirror_io"),
 )
 """What is imported only where it is needed, and is needed by the first file or by upkeep."""
 Event = Mapping[str, Any]
@@ -72,17 +75,36 @@ class Runtime:
         self._work = Path(variables.get(WORK) or DEFAULT_WORK)
         self._work.mkdir(parents=True, exist_ok=True)
         _clear_left(self._work)
-        folder = Path(variables.get(FOLDER) or Path(variables.get("LAMBDA_TASK_ROOT", ".")) / "lake")
-        self.lake = Lake(folder, clock, site=self._stand)
+        self._folder, self._clock = _folder(variables), clock
+        wanted = wanted_secrets(read_text(self._folder))
+        self._secrets = SecretValues(wanted, self._deployed.region, clock or SystemClock())
+        self._alone: frozenset[TableName] = frozenset()
+        self._next: TableName | None = None
+        self._open()
+
+    def _open(self) -> None:
+        """Open the lake with its secrets as they are now."""
+        values = dict(self._secrets.current())
+        read = partial(examine_deployed, values=values)
+        self.lake = Lake(self._folder, self._clock, site=self._stand, read=read)
         self.lake.signals.listen("unclaimed", self.lake.journal.write)
-        self._metrics = Metrics(self._deployed.lake, stream, self.lake.clock, self.lake.signals)
+        self.lake.signals.listen("joined", lambda _: self._prune())
+        self._full, self._room = False, Room([self._work], 0, self.lake.clock, REMEDY)
+        self._room.listen(self._note_full)
+        self._metrics = Metrics(self._deployed.lake, self._stream, self.lake.clock, self.lake.signals)
         self._queue_worker = self._made()
         self._rhythm = seconds_of(self.lake.declaration.aws.upkeep.every)
         self._notices = bool(deployed_notices(self.lake.declaration))
         if self._notices:
             self.lake.notifier().begin()
-        self._alone: frozenset[TableName] = frozenset()
-        self._next: TableName | None = None
+        self._values = values
+
+    def _renew(self) -> None:
+        """Open the lake anew where a secret has changed, as it does when its owner changes it."""
+        if self._secrets.current() != self._values:
+            self.close()
+            self._open()
+            self.lake.signals.announce("secret_changed")
 
     def _stand(self, lake: Opened) -> AwsSite:
         keep = min(KEPT_BYTES, shutil.disk_usage(self._work).total // KEPT_SHARE)
@@ -96,17 +118,33 @@ class Runtime:
             folder=lake.folder,
             bucket=deployed.raw_bucket,
             tables=lake.declared,
-            raw=lake.raw,
+            raw=self._site.raw,
+            notes=self._site.notes,
+            room=self._room,
             state=lake.state,
             signals=lake.signals,
             clock=lake.clock,
-            prune=self._site.prune,
+            prune=self._prune,
         )
         queue = IntakeQueue(deployed.intake_queue, deployed.region)
-        return QueueWorker(place, queue, DeadLetterQueue(deployed.dead_letter_queue, deployed.region), lake.worker)
+        return QueueWorker(place, queue, DeadLetterQueue(deployed.dead_letter_queue, deployed.region), self._worker)
+
+    def _worker(self) -> Worker:
+        worker = self.lake.worker()
+        worker.wait_for_room(self._room)
+        return worker
+
+    def _prune(self) -> None:
+        """Let go of copies: of those beyond what is kept, or of all of them where the disk was found to be full."""
+        self._site.prune(0 if self._full else None)
+        self._full = False
+
+    def _note_full(self) -> None:
+        self._full = True
 
     def take(self, event: Event, context: Context) -> dict[str, Any]:
         """Work on an event of the intake queue."""
+        self._renew()
         try:
             self._site.tidy()
             answer = self._queue_worker.take(event, _remaining(context))
@@ -143,12 +181,13 @@ class Runtime:
         """Look after the lake, part by part: one that fails holds up no other.
 
         Args:
-            event: `{"whole": true}` has the whole raw zone looked at, not only what landed lately.
+            event: `{"whole": true}` has the whole raw zone looked at now, not only once a day.
             context: What AWS Lambda says of the invocation.
 
         Raises:
             Exception: What failed first.
         """
+        self._renew()
         remaining, done, failed = _remaining(context), list[str](), list[Exception]()
         for name, part in self._parts(event, remaining).items():
             if remaining() < LAST_SECONDS and done:
@@ -166,11 +205,11 @@ class Runtime:
         return {"done": done}
 
     def _parts(self, event: Event, remaining: Callable[[], float]) -> dict[str, Callable[[], object]]:
-        lake, now = self.lake, self.lake.clock.now()
-        since = 0.0 if event.get("whole") else now - LATELY_SECONDS
-        rest = remaining() / 2  # files that never end must not keep upkeep from all else
+        lake, now, whole = self.lake, self.lake.clock.now(), bool(event.get("whole"))
+        part = remaining() / 4  # files that never end must not keep upkeep from all else
         return {
-            "intake": lambda: self._queue_worker.catch_up(since, lambda: remaining() - rest),
+            "look": lambda: self._queue_worker.unseen.look(lambda: remaining() - 3 * part, whole=whole),
+            "intake": lambda: self._queue_worker.catch_up(lambda: remaining() - 2 * part),
             "quarantine": lambda: lake.purge(lake.declared),
             "tables": lambda: self._maintain(remaining),
             "notices": lambda: self._tell(remaining),
@@ -198,7 +237,7 @@ class Runtime:
                 self.lake.signals.announce("paused", reason=f"no time is left for {table}; it is done the next time")
                 break
             failed += self.lake.maintain([str(table)]).failed
-            self._site.prune()
+            self._prune()
         else:
             self._next = None
         for one in failed:
@@ -234,6 +273,11 @@ def _clear_left(work: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+def _folder(variables: Mapping[str, str]) -> Path:
+    """The lake's folder, as it was deployed."""
+    return Path(variables.get(FOLDER) or Path(variables.get("LAMBDA_TASK_ROOT", ".")) / "lake")
+
+
 def preload(variables: Mapping[str, str]) -> None:
     """Load, in a function that begins, what every invocation needs: it is kept in what processes are copied from."""
     if IN_LAMBDA in variables:
@@ -241,7 +285,8 @@ def preload(variables: Mapping[str, str]) -> None:
         for name in PRELOADED:
             with suppress(ImportError):  # whoever needs it says so, or does without
                 import_module(name)
-        for service in SERVICES:
+        secrets = ["secretsmanager"] if wanted_secrets(read_text(_folder(variables))) else []  # none is fetched yet
+        for service in (*SERVICES, *secrets):
             client(service, Deployed.from_environment(variables).region)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from penstock.deployment.changes import ADD, CHANGE, REMOVE, REPLACE, Change, changes, confirmed
 from penstock.deployment.resolving import defaults, resolved
 from penstock.deployment.schemas import TableChange
+from penstock.deployment.secret_checks import Finding
 from penstock.deployment.statements import Allowed, difference
 
 
@@ -25,12 +26,16 @@ class Money:
         then: What is declared.
         idle: What of it is to be paid when nothing happens.
         missing: What is in neither, because the region has no known price: what it costs where all prices are known.
+        idle_missing: What of that is to be paid when nothing happens.
+        now_missing: What is deployed of what has no known price.
     """
 
     now: float | None
     then: float
     idle: float
     missing: float = 0.0
+    idle_missing: float = 0.0
+    now_missing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Plan:
         tables: What becomes of the tables.
         money: What a month costs; None where there are no prices.
         notes: What else is to be known.
+        secrets: What is wrong with the secrets that functions will fetch.
     """
 
     lake: str
@@ -64,6 +70,7 @@ class Plan:
     tables: tuple[TableChange, ...] = ()
     money: Money | None = None
     notes: tuple[str, ...] = ()
+    secrets: tuple[Finding, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -90,6 +97,7 @@ class Plan:
             "tables": [vars(change) for change in self.tables],
             "cost": _money(self.money),
             "notes": list(self.notes),
+            "secrets": [vars(finding) for finding in self.secrets],
         }
 
 
@@ -177,4 +185,5 @@ def _money(found: Money | None) -> dict[str, Any] | None:
         "now": None if found.now is None else round(found.now, 2),
         "idle": round(found.idle, 2),
         "missing": round(found.missing, 2),
+        "idle_missing": round(found.idle_missing, 2),
     }

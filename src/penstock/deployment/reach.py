@@ -6,16 +6,19 @@ Where its parts are is asked of its stack. Copies of what is read stand in `.pen
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
 from penstock.aws import client
-from penstock.clock import Clock
-from penstock.declaration import examine, read_text
+from penstock.clock import Clock, SystemClock
+from penstock.declaration import Declaration, examine_deployed, load_deployed, read_text
 from penstock.deployed import Deployed
+from penstock.deployment.reduced import kept_by
+from penstock.deployment.secret_values import SecretValues
 from penstock.deployment.stacks import Stacks
-from penstock.errors import AwsError, DeclarationError
+from penstock.errors import AwsError
 from penstock.lake import Lake
 from penstock.opened import Opened
 from penstock.site import STATE_FOLDER
@@ -31,16 +34,23 @@ def whereabouts(folder: Path) -> Deployed:
         DeclarationError: `lake.yaml` has problems; all are named.
         AwsError: It is not deployed, or AWS could not be asked.
     """
-    examined = examine(read_text(folder))
-    if examined.problems or examined.declaration is None:
-        raise DeclarationError(examined.problems)
-    declaration = examined.declaration
+    return _place(load_deployed(read_text(folder)))
+
+
+def _place(declaration: Declaration) -> Deployed:
+    """Where the parts of a deployed lake are, as its stack says."""
     name, region = declaration.aws.stack_name(declaration.lake), declaration.aws.region
     stack = Stacks(region).find(name)
     if stack is None or not stack.outputs:
         where = region or client("cloudformation").meta.region_name
         state = "the lake is not deployed" if stack is None else f"the lake's stack is {stack.status}"
         raise AwsError(f"{state} in {where}", where=name, hint="bring it to AWS with: penstock deploy")
+    if kept := kept_by(stack.outputs):
+        where = region or client("cloudformation").meta.region_name
+        message = f"the lake is not deployed any more in {where}; its data was kept:"
+        parts = "".join(f"\n  {what:<20}{place}" for what, place in kept.items())
+        hint = "bring it back, around this data: penstock deploy\nremove this, too: penstock destroy"
+        raise AwsError(message + parts, where=name, hint=hint)
     deployed = Deployed.from_outputs(stack.outputs)
     if deployed.lake != declaration.lake:
         message = f'the stack of this name is of the lake "{deployed.lake}", not of "{declaration.lake}"'
@@ -48,14 +58,27 @@ def whereabouts(folder: Path) -> Deployed:
     return deployed
 
 
-def reached(folder: Path, clock: Clock | None = None) -> Lake:
+def reached(folder: Path, clock: Clock | None = None, *, makes_rows: bool = False) -> Lake:
     """Open the deployed lake that `folder` declares.
+
+    Args:
+        folder: The lake's folder.
+        clock: What time it is; the machine's clock, when left out.
+        makes_rows: Whether rows are to be made from here, as functions make them: then the lake's secrets are fetched,
+            with the credentials of whoever asks.
 
     Raises:
         AwsError: It is not deployed, or AWS could not be asked.
+        SecretError: A secret cannot be had.
     """
-    deployed = whereabouts(folder)
-    lake = Lake(folder, clock, site=lambda opened: _stand(deployed, opened))
+    declaration = load_deployed(read_text(folder))
+    deployed = _place(declaration)
+    read = examine_deployed
+    if makes_rows:
+        region, now = declaration.aws.region or deployed.region, clock or SystemClock()
+        values = SecretValues(declaration.aws.wanted_secrets, region, now).current()
+        read = partial(examine_deployed, values={**values})
+    lake = Lake(folder, clock, site=lambda opened: _stand(deployed, opened), read=read)
     Messenger(lake, deployed).listen()
     return lake
 

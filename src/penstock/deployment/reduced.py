@@ -30,6 +30,19 @@ def keeping_data(template: Mapping[str, Any]) -> dict[str, Any]:
     return {**reduced, "Outputs": outputs} if outputs else reduced
 
 
+def kept_by(outputs: Mapping[str, str]) -> dict[str, str]:
+    """What a stack that was reduced keeps, and where, from what it says at its end; nothing for a whole one."""
+    if "IntakeQueue" in outputs or "RawBucket" not in outputs:
+        return {}
+    places = {
+        "files as delivered": f"s3://{outputs['RawBucket']}",
+        "tables": f"s3://{outputs.get('ProcessedBucket', '')}",
+        "state store": f"DynamoDB table {outputs.get('StateTable', '')}",
+        "key": outputs.get("Key", ""),
+    }
+    return {what: place for what, place in places.items() if place}
+
+
 def _keeps(name: str, resource: Mapping[str, Any]) -> bool:
     return resource["Type"] in KEPT_TYPES or name in KEPT_BUCKETS
 

@@ -61,6 +61,16 @@ class Thing:
     type: str
     name: str
 
+    @property
+    def kind(self) -> str:
+        """Its type as people read it: `S3 Bucket`."""
+        return self.type.removeprefix("AWS::").replace("::", " ")
+
+    @property
+    def called(self) -> str:
+        """Its name as people know it: that of a stack is a part of its ARN."""
+        return self.name.split("/")[1] if self.type == STACK_TYPE and "/" in self.name else self.name
+
 
 @dataclass(frozen=True)
 class Left:
@@ -253,9 +263,7 @@ def _key(cloud: Any, name: str) -> str:
     found = cloud.describe_key(KeyId=name)["KeyMetadata"]
     if found["KeyState"] != "PendingDeletion":
         return ""
-    return (
-        f"will be deleted on {found['DeletionDate']:%Y-%m-%d}; until then: aws kms cancel-key-deletion --key-id {name}"
-    )
+    return f"will be deleted on {found['DeletionDate']:%Y-%m-%d}"
 
 
 def _alias(cloud: Any, name: str) -> str | None:

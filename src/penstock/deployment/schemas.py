@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from penstock.naming import TableName
+from penstock.naming import TableName, natural
 from penstock.steps import names_after
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def table_changes(declared: Mapping[str, Table], tables: Tables, previewer: Prev
         TableChange(REMOVED, str(table), "", "no longer declared; it stays, with its rows")
         for table in there - names.keys()
     ]
-    return (*found, *sorted(gone, key=lambda change: change.table))
+    return (*found, *sorted(gone, key=lambda change: natural(change.table)))
 
 
 def new_tables(declared: Mapping[str, Table]) -> tuple[TableChange, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from troposphere import GetAtt, Ref
@@ -16,7 +17,7 @@ from troposphere import GetAtt, Ref
 from penstock.access import cloudformation as access
 from penstock.alarms import cloudformation as alarms
 from penstock.arrivals import cloudformation as arrivals
-from penstock.declaration import PLAIN_MAIL, Declaration, Examined
+from penstock.declaration import ABOUT_UP, PLAIN_MAIL, Declaration, Examined
 from penstock.deployed import Deployed, output_name
 from penstock.deployment.deployable import refusals
 from penstock.deployment.limits import assert_within_limits
@@ -32,10 +33,9 @@ from penstock.tables import cloudformation as tables
 from penstock.template import ACCOUNT, SNAPSHOT_STORAGE, STACK, Stack, sub
 from penstock.upkeep import cloudformation as upkeep
 
+HERE = Path()
 INLINE = 10_000
 """Letters of the policies within a role; AWS takes 10,240."""
-ABOUT_UP = ("up", "intake", "mail", "zones")
-"""Parts of a declaration that are about this machine."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,6 @@ class Synthesised:
         """The parameters by name; those without a default must be given."""
         return dict(self.body["Parameters"])
 
-    @property
-    def retained(self) -> tuple[str, ...]:
-        """Logical ids of what outlives the stack: it holds data."""
-        return tuple(name for name, one in self.resources.items() if one.get("DeletionPolicy", "Delete") != "Delete")
-
     @cached_property
     def json(self) -> str:
         """The template for CloudFormation, as short as it can be."""
@@ -88,22 +83,23 @@ class Synthesised:
         return str(yaml.dump(self.body, Dumper=Plain, sort_keys=False, allow_unicode=True, width=120))
 
 
-def synthesise(examined: Examined, *, to_deploy: bool = True) -> Synthesised:
+def synthesise(examined: Examined, *, to_deploy: bool = True, folder: Path = HERE) -> Synthesised:
     """Compute the template of a declaration.
 
     Args:
         examined: What `lake.yaml` says.
         to_deploy: Whether it is refused for what cannot be deployed; what is deployed can be removed in any case.
+        folder: The lake's folder, with the files that the declaration names.
 
     Raises:
         DeclarationError: The declaration has problems, says what cannot be deployed, or is larger than AWS takes; all
             problems are named with their places.
     """
     declaration = examined.declaration
-    problems = [*examined.problems, *(refusals(examined) if to_deploy else ())]
+    problems = [*examined.problems, *(refusals(examined, folder) if to_deploy else ())]
     if problems or declaration is None:
         raise DeclarationError(problems)
-    stack = _rendered(declaration)
+    stack = _rendered(declaration, folder)
     found = Synthesised(
         declaration.lake,
         declaration.aws.stack_name(declaration.lake),
@@ -115,7 +111,7 @@ def synthesise(examined: Examined, *, to_deploy: bool = True) -> Synthesised:
     return found
 
 
-def _rendered(declaration: Declaration) -> Stack:
+def _rendered(declaration: Declaration, folder: Path) -> Stack:
     words = f"The data lake {declaration.lake}, made by Penstock from its lake.yaml"
     stack = Stack(declaration.lake, words, declaration.tags)
     _notes(stack, declaration)
@@ -139,7 +135,7 @@ def _rendered(declaration: Declaration) -> Stack:
     with stack.part("upkeep"):
         upkeep.render(stack, declaration, environment)
     with stack.part("queries"):
-        queries.render(stack, declaration)
+        queries.render(stack, declaration, folder)
     with stack.part("notices"):
         topics = notices.render(stack, declaration)
     with stack.part("alarms"):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from penstock.naming import TableName, printable
+from penstock.naming import TableName, counted, printable
 from penstock.redaction import redacted
 from penstock.state import Event
 
@@ -146,7 +146,7 @@ def _things(event: str, facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield file, _with_reason(file, facts)
         case "breached":
             files = len(facts.get("files", ()))
-            where = f"{facts.get('breaches', 0):,} in {files:,} file{'' if files == 1 else 's'}"
+            where = f"{facts.get('breaches', 0):,} in {counted(files, 'file')}"
             yield "", _with_reason(f"{facts.get('check')}: {where}, {facts.get('on_breach')}", facts)
         case "workflow":
             state = facts.get("state")

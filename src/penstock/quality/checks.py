@@ -15,7 +15,7 @@ from penstock.clock import iso
 from penstock.declaration.checks import Check, Fresh, OnBreach, Statement, When, statements
 from penstock.engines import Rule, Written
 from penstock.errors import BadFileError, CheckHaltedError
-from penstock.naming import TableName, did_you_mean, identifier, literal
+from penstock.naming import TableName, counted, did_you_mean, identifier, literal
 from penstock.state.checks import CheckOutcome
 from penstock.state.store import Column
 from penstock.tables.others import Others, Relation
@@ -125,7 +125,7 @@ def _miscounted(statement: Statement, written: Written) -> str | None:
     low, high = statement.body
     before = statement.when == "before"
     rows = written.rows_in if before else written.rows_out
-    found = f"the file {'holds' if before else 'gives'} {rows:,} row{'' if rows == 1 else 's'}"
+    found = f"the file {'holds' if before else 'gives'} {counted(rows, 'row')}"
     if low is not None and rows < low:
         return f"{found}, at least {low:,} expected"
     if high is not None and rows > high:

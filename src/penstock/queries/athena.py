@@ -19,11 +19,13 @@ from sqlglot.optimizer.qualify import qualify
 from penstock.deployed import database_name
 from penstock.errors import QueryError
 from penstock.naming import DEFAULT_LAYER, TableName, did_you_mean, identifier
+from penstock.queries.kinds import COMPARISONS, MOMENTS, SUMS, TEXTS, WHOLE, WRITTEN, count_days, is_mixed, write_out
 from penstock.state.store import Column
 
 OURS = frozenset({"penstock", "quarantine"})
 """Layers that only Penstock knows."""
 HERE = "ask it on this machine, over copies of the tables' files: --engine duckdb"
+"""What to do instead."""
 FUNCTIONS: tuple[type[exp.Expr], ...] = (
     *(exp.Count, exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Stddev, exp.StddevSamp, exp.StddevPop),
     *(exp.Variance, exp.VariancePop, exp.LogicalAnd, exp.LogicalOr, exp.AnyValue, exp.CountIf),
@@ -42,9 +44,6 @@ REFUSED: tuple[type[exp.Expr], ...] = (
     *(exp.RegexpLike, exp.Placeholder, exp.Parameter, exp.TryCast),
 )
 """What is written or counted in another way there."""
-WHOLE = frozenset({exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT, exp.DType.BIGINT})
-TEXTS = frozenset({exp.DType.VARCHAR, exp.DType.TEXT})
-MOMENTS = frozenset({exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ, exp.DType.DATETIME})
 EXACT = WHOLE | {exp.DType.DECIMAL}
 WRITTEN_ALIKE = EXACT | TEXTS | {exp.DType.DATE, exp.DType.BOOLEAN}
 """Types whose values have the same text there; numbers with a floating point and points in time have not."""
@@ -83,10 +82,10 @@ class Compiled:
 def tables_of(sql: str) -> set[TableName]:
     """The tables that a statement names; none where it cannot be read."""
     try:
-        tree = _parsed(sql)
+        tree = parsed(sql)
     except QueryError:
         return set()
-    return {_name(table) for table in _tables(tree) if table.name}
+    return {name_of(table) for table in tables_read(tree) if table.name}
 
 
 def compiled(sql: str, lake: str, schema: Schema) -> Compiled:
@@ -100,29 +99,37 @@ def compiled(sql: str, lake: str, schema: Schema) -> Compiled:
     Raises:
         QueryError: It is not valid, names what is not there, or has no equal in Athena's dialect that is known.
     """
-    tree = _parsed(sql)
-    for table in _tables(tree):
-        _assert_there(table, schema)
+    tree = parsed(sql)
+    for table in tables_read(tree):
+        assert_there(table, schema)
     names, types = _described(sql, schema)
-    for table in _tables(tree):
-        _qualify(table, lake)
     columns: dict[str, dict[str, dict[str, str]]] = {}
     for name, there in schema.items():
         if there:  # a table that is not named has none here, and one without any is no table for sqlglot
             columns.setdefault(database_name(lake, name.layer), {})[name.name] = {one.name: one.type for one in there}
+    return Compiled(translated(tree, lake, columns), names, types)
+
+
+def translated(tree: exp.Query, lake: str, columns: Mapping[str, object]) -> str:
+    """A statement in Athena's dialect, given the types of the columns of each database's tables.
+
+    Raises:
+        QueryError: It has no equal that is known.
+    """
+    for table in tables_read(tree):
+        _qualify(table, lake)
     known: dict[str, object] = {**columns}
     try:
         whole = qualify(tree, schema=known, dialect="duckdb")
         _spell_out(whole)
-        whole = annotate_types(whole, schema=known, dialect="duckdb")
+        whole = count_days(whole, lambda one: annotate_types(one, schema=known, dialect="duckdb"))
         _assert_known(whole)
         _make_exact(whole)
-        text = whole.sql("athena", unsupported_level=ErrorLevel.RAISE, comments=False)
+        return whole.sql("athena", unsupported_level=ErrorLevel.RAISE, comments=False)
     except UnsupportedError as error:
         raise QueryError(f"Athena has no equal of a part of this statement: {error}", hint=HERE) from error
     except SqlglotError as error:
         raise QueryError(f"this statement cannot be put into Athena's dialect: {_first(error)}", hint=HERE) from error
-    return Compiled(text, names, types)
 
 
 def _described(sql: str, schema: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -141,7 +148,12 @@ def _described(sql: str, schema: Schema) -> tuple[tuple[str, ...], tuple[str, ..
             raise QueryError(str(error).strip()) from None
 
 
-def _parsed(sql: str) -> exp.Query:
+def parsed(sql: str) -> exp.Query:
+    """The tree of one statement that reads.
+
+    Raises:
+        QueryError: It is not valid, or something else.
+    """
     try:
         trees = [tree for tree in sqlglot.parse(sql, read="duckdb") if tree is not None]
     except SqlglotError as error:
@@ -161,20 +173,26 @@ def _first(error: SqlglotError) -> str:
     return where + str(found[0].get("description") or error).splitlines()[0]
 
 
-def _tables(tree: exp.Expr) -> list[exp.Table]:
+def tables_read(tree: exp.Expr) -> list[exp.Table]:
     """Tables that are read, those that the statement itself defines left out."""
     inner = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
     return [table for table in tree.find_all(exp.Table) if table.db or table.name.lower() not in inner]
 
 
-def _name(table: exp.Table) -> TableName:
+def name_of(table: exp.Table) -> TableName:
+    """What a table is called in the lake."""
     return TableName((table.db or DEFAULT_LAYER).lower(), table.name.lower())
 
 
-def _assert_there(table: exp.Table, schema: Schema) -> None:
+def assert_there(table: exp.Table, schema: Schema) -> None:
+    """Refuse a table that Athena does not have.
+
+    Raises:
+        QueryError: It is not among those that there are, or only Penstock knows it.
+    """
     if not table.name:
         raise QueryError(f"{table.sql('duckdb')} reads no table of the lake", hint=HERE)
-    name = _name(table)
+    name = name_of(table)
     if name.layer in OURS:
         raise QueryError(f"Athena does not know {name}", hint=HERE)
     if name not in schema:
@@ -184,7 +202,7 @@ def _assert_there(table: exp.Table, schema: Schema) -> None:
 
 def _qualify(table: exp.Table, lake: str) -> None:
     """Give a table its full name; columns that were called by the short one still find it."""
-    name, called = _name(table), table.alias_or_name
+    name, called = name_of(table), table.alias_or_name
     table.set("db", exp.to_identifier(database_name(lake, name.layer), quoted=True))
     table.set("this", exp.to_identifier(name.name, quoted=True))
     if not table.alias:
@@ -208,7 +226,7 @@ def _spell_out(tree: exp.Expr) -> None:
 
 def _assert_known(tree: exp.Expr) -> None:
     for node in tree.walk():
-        known = isinstance(node, FUNCTIONS) or not isinstance(node, exp.Func)
+        known = isinstance(node, FUNCTIONS) or not isinstance(node, exp.Func) or WRITTEN in node.meta
         refused = isinstance(node, (*REFUSED, exp.Anonymous, exp.AnonymousAggFunc))
         if not known or refused or not _alike(node):
             raise QueryError(f"Athena has no known equal of {_shown(node)}", hint=HERE)
@@ -216,7 +234,11 @@ def _assert_known(tree: exp.Expr) -> None:
 
 def _alike(node: exp.Expr) -> bool:  # noqa: C901, PLR0911 - one answer each
     """Whether what is known has the same meaning there, in the way in which it is used."""
+    if isinstance(node, (*COMPARISONS, *SUMS)):
+        return not is_mixed(node)
     match node:
+        case exp.Limit() | exp.Offset():
+            return _counts(node.expression, 0) and not node.args.get("limit_options")
         case exp.Cast():
             sized = node.to.is_type(*TEXTS) and node.to.expressions  # text is cut there, not here
             return not sized and node.this.type is not None and node.this.type.this in CASTS.get(node.to.this, ())
@@ -253,7 +275,9 @@ def _counts(value: object, least: int, *, missing: bool = False) -> bool:
 
 
 def _make_exact(tree: exp.Expr) -> None:
-    """Write out what is exact here and would be rounded there; what is within something else comes first."""
+    """Write out what is exact here and would be rounded or refused there; what is within something else is first."""
+    for comparison in list(tree.find_all(*COMPARISONS)):
+        write_out(comparison)
     for node in list(tree.find_all(exp.Avg, exp.Sum))[::-1]:  # averages are rounded to the scale of a decimal there
         if isinstance(node, exp.Avg) or node.this.is_type(exp.DType.FLOAT):
             inner = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this

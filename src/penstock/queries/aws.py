@@ -2,11 +2,14 @@
 
 Athena writes every value as text, in quotes, and leaves nulls empty, so that nothing is lost but the inner structure of
 lists, maps and rows, which come as Athena writes them.
+
+What Athena refuses is told with the statement as it got it, which is not the one that was asked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +18,12 @@ from typing import Any
 
 import duckdb
 
-from penstock.aws import asking, client
+from penstock.aws import asking, client, code_of
 from penstock.clock import Clock
 from penstock.deployed import Deployed
 from penstock.errors import QueryError
 from penstock.naming import identifier, literal
-from penstock.queries.athena import Compiled, Schema, compiled
+from penstock.queries.athena import HERE, Compiled, Schema, compiled
 from penstock.queries.query import Result
 
 ACTIONS = (
@@ -29,10 +32,20 @@ ACTIONS = (
     "athena:StopQueryExecution",
     "s3:GetObject",
 )
+KEEPING_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload")
+"""What keeping the rows of a saved query does, and reading them again, through the zone enriched."""
 OPERATOR = "_operator"
 """Whose results they are that are asked for no role."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 2.0
 GOING = frozenset({"QUEUED", "RUNNING"})
+UNREAD = re.compile(
+    r"^\s*(Queries of this type|line \d+:\d+|mismatched input|extraneous input|no viable)", re.IGNORECASE
+)
+"""How Athena begins to say what is wrong with a statement."""
+INVALID = "InvalidRequestException"
+"""What Athena calls a statement that it cannot read, before it is run; and anything else that is asked wrongly."""
+LONGEST_ROW = 70_000_000
+"""Bytes of one row's text: Athena's rows have 32 MB at most, and a quote is written twice."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +93,26 @@ class AthenaAsker:
         """
         statement = compiled(sql, self._deployed.lake, self._schema)
         group = self._deployed.workgroup + (f"-role-{role}" if role else "")
-        execution = self._finished(self._started(statement.sql, group, role or OPERATOR), progress or (lambda _: None))
-        return self._rows(execution, statement)
+        number = self._started(statement.sql, group, role or OPERATOR)
+        return self._rows(self._finished(number, statement.sql, progress or (lambda _: None)), statement)
 
     def _started(self, statement: str, group: str, who: str) -> str:
+        from botocore.exceptions import ClientError
+
         place = f"s3://{self._deployed.enriched_bucket}/results/{who}/"  # the workgroup enforces the same
         with asking("run a query", group):
-            started = client("athena", self._deployed.region).start_query_execution(
-                QueryString=statement, WorkGroup=group, ResultConfiguration={"OutputLocation": place}
-            )
+            try:
+                started = client("athena", self._deployed.region).start_query_execution(
+                    QueryString=statement, WorkGroup=group, ResultConfiguration={"OutputLocation": place}
+                )
+            except ClientError as error:
+                reason = str(error.response.get("Error", {}).get("Message", ""))
+                if code_of(error) == INVALID and UNREAD.search(reason):
+                    raise _refused(reason, group, statement) from error
+                raise
         return str(started["QueryExecutionId"])
 
-    def _finished(self, number: str, progress: Callable[[str], object]) -> dict[str, Any]:
+    def _finished(self, number: str, statement: str, progress: Callable[[str], object]) -> dict[str, Any]:
         """Wait for a query; who does not wait to its end has it stopped, so that nothing more is paid for."""
         athena, wait = client("athena", self._deployed.region), FIRST_WAIT
         try:
@@ -108,15 +129,18 @@ class AthenaAsker:
                 athena.stop_query_execution(QueryExecutionId=number)
             raise
         if found["Status"]["State"] != "SUCCEEDED":
-            reason = found["Status"].get("StateChangeReason", "no reason was given")
-            raise QueryError(f"Athena: {reason}", where=number, hint=_hint(reason))
+            raise _refused(found["Status"].get("StateChangeReason", "no reason was given"), number, statement)
         return found
 
     def _rows(self, execution: dict[str, Any], asked: Compiled) -> Answer:
         connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
         connection.execute("SET TimeZone='UTC'")
-        with self._fetched(execution["ResultConfiguration"]["OutputLocation"]) as file:
-            ((rows,),) = connection.execute(_reading(str(file), asked)).fetchall()
+        place = execution["ResultConfiguration"]["OutputLocation"]
+        with self._fetched(place) as file:
+            try:
+                ((rows,),) = connection.execute(_reading(str(file), asked)).fetchall()
+            except duckdb.Error as error:
+                raise _unreadable(error, place) from error
         connection.execute("SET enable_external_access=false")
         scanned = execution.get("Statistics", {}).get("DataScannedInBytes", 0)
         told = Told(execution["QueryExecutionId"], rows, scanned)
@@ -142,7 +166,8 @@ def _reading(file: str, asked: Compiled) -> str:
     )
     return (
         f"CREATE TEMP TABLE answer AS SELECT {cells} FROM read_csv({literal(file)}, auto_detect=false, header=true, "
-        f"delim=',', quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, columns={{{kinds}}})"
+        f"delim=',', quote='\"', escape='\"', nullstr='', allow_quoted_nulls=false, max_line_size={LONGEST_ROW}, "
+        f"parallel=false, columns={{{kinds}}})"
     )
 
 
@@ -154,9 +179,23 @@ def _value(text: str, kind: str) -> str:
     return text if kind.endswith(("]", ")")) and not kind.startswith("DECIMAL") else f"CAST({text} AS {kind})"
 
 
+def _refused(reason: str, where: str, statement: str) -> QueryError:
+    """What Athena says of a statement, and the statement as it got it."""
+    return QueryError(f"Athena: {reason}\nit was asked: {statement}", where=where, hint=_hint(reason))
+
+
 def _hint(reason: str) -> str:
     if "bytes scanned limit" in reason.lower():
         return "it would read more than aws.query_cutoff allows: name fewer columns, or a part of the rows"
     if "not authorized" in reason.lower() or "access denied" in reason.lower():
         return "the credentials may not read this table; a role asks with: --role"
-    return "the statement as Athena got it is in its history, under this number"
+    return HERE
+
+
+def _unreadable(error: duckdb.Error, place: str) -> QueryError:
+    """The rows that came are not of the form or of the types that they are to have."""
+    said = str(error).strip().splitlines()[0]
+    if "maximum line size" in str(error).lower():
+        said = f"a row is longer than {LONGEST_ROW // 1_000_000} MB"
+    message = f"the rows that Athena wrote cannot be read: {said}"
+    return QueryError(message, where=place, hint=f"they are there as Athena wrote them; or {HERE}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+    from duckdb.sqltypes import DuckDBPyType
 
 T = TypeVar("T")
 SYSTEM_LAYER = "penstock"
@@ -47,10 +48,20 @@ class Result:
     Take them with one of `arrow`, `polars`, `pandas`, `fetchall` or by iterating over rows.
     """
 
-    def __init__(self, relation: duckdb.DuckDBPyRelation, connection: duckdb.DuckDBPyConnection) -> None:
-        """Hold on to the connection for as long as rows may be read."""
+    def __init__(
+        self,
+        relation: duckdb.DuckDBPyRelation,
+        connection: duckdb.DuckDBPyConnection,
+        snapshots: Mapping[TableName, str] | None = None,
+    ) -> None:
+        """Hold on to the connection for as long as rows may be read; `snapshots` are those of the tables read."""
         self._relation = relation
         self._connection = connection
+        self.snapshots = dict(snapshots or {})
+
+    def stop(self) -> None:
+        """Have whoever takes the rows, in another thread, fail soon."""
+        self._connection.interrupt()
 
     @property
     def columns(self) -> list[str]:
@@ -61,6 +72,11 @@ class Result:
     def types(self) -> list[str]:
         """DuckDB types of the columns."""
         return [str(kind) for kind in self._relation.types]
+
+    @property
+    def kinds(self) -> list[DuckDBPyType]:
+        """The same, as DuckDB has them."""
+        return list(self._relation.types)
 
     def arrow(self) -> pa.Table:
         """All rows as a pyarrow Table."""
@@ -149,7 +165,8 @@ class Asker:
         opened = self._open_tables(connection, statement, at, only)
         self._confine(connection, None if only is None else opened)
         known = self._known_names if only is None else lambda: [str(name) for name in sorted(only)]
-        return Result(_run(lambda: connection.sql(statement), known), connection)
+        snapshots = {head.table: str(head.snapshot) for head in opened if head.snapshot is not None}
+        return Result(_run(lambda: connection.sql(statement), known), connection, snapshots)
 
     def _one_statement(self, connection: duckdb.DuckDBPyConnection, sql: str) -> str:
         try:

@@ -14,12 +14,11 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from penstock import faults
-from penstock.clock import Clock, iso
+from penstock.clock import Clock, iso, moment_of
 from penstock.redaction import redacted_value
 from penstock.runs.log import Event, Wanted
 
@@ -137,7 +136,7 @@ class Journal:
         found: list[Event] = []
         if lines > 0 and (mark is None or mark.file is not None):
             for event in self._backwards(mark):
-                at = _moment(event)
+                at = moment_of(event.get("time"))
                 if since is not None and at is not None and at < since - SLACK_SECONDS:
                     break
                 if (since is None or at is None or at >= since) and (wanted is None or wanted(event)):
@@ -235,10 +234,3 @@ def _read(line: bytes) -> Event | None:
     except ValueError:
         return None
     return event if isinstance(event, dict) else None
-
-
-def _moment(event: Event) -> float | None:
-    try:
-        return datetime.fromisoformat(str(event["time"])).timestamp()
-    except (KeyError, ValueError):
-        return None

@@ -50,6 +50,8 @@ class Metrics:
         for name, hear in {
             "finished": self._finished,
             "failed": self._failed,
+            "outage": self._failed,
+            "full": self._failed,
             "dead": self._dead,
             "breached": self._breached,
         }.items():

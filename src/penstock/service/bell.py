@@ -9,10 +9,11 @@ from pathlib import Path
 
 from penstock.opened import BELL
 from penstock.site import STATE_FOLDER
+from penstock.storage.watched import watched
 
 log = logging.getLogger("penstock.service")
 
-STEP_MS, SHARE_MS, TIMEOUT_MS = 20, 40, 250
+STEP_MS, SHARE_MS = 20, 40
 AGAIN_SECONDS = 5.0
 DECLARATION = "lake.yaml"
 
@@ -43,38 +44,12 @@ class Bell:
 
     def _watch(self) -> None:
         """Ring until stopped, or until the bell is gone or another one, which nobody would hear."""
-        from watchfiles import Change, watch
-
         self._bell.touch()
-        identity, begun = self._identity(), False
-        gone = (Change.deleted, str(self._bell))
-        looked = False
-        for found in watch(
-            self._folder,
-            self._bell,
-            watch_filter=None,
-            step=STEP_MS,
-            debounce=SHARE_MS,
-            rust_timeout=TIMEOUT_MS,
-            yield_on_timeout=True,
-            stop_event=self._done,
-            raise_interrupt=False,
-            recursive=False,
-            ignore_permission_denied=True,
-        ):
-            names = {Path(path).name for _, path in found}
+        begun = False
+        for paths in watched(self._bell, self._done, step_ms=STEP_MS, share_ms=SHARE_MS, beside=self._folder):
+            names = {Path(path).name for path in paths}
             if BELL in names or not begun:  # it may have been rung while nobody listened
                 self._rung()
-            begun = True
-            if DECLARATION in names or not looked:  # it may have changed before it was watched
-                looked = True
+            if DECLARATION in names or not begun:  # it may have changed before it was watched
                 self._changed()
-            if gone in found or self._identity() != identity:
-                return  # a file made anew may have the number of the one that went
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            there = self._bell.stat()
-        except FileNotFoundError:
-            return None
-        return there.st_dev, there.st_ino
+            begun = True

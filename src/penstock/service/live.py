@@ -39,10 +39,6 @@ class Counts:
     """What was done since the lake is up."""
 
     files: int = 0
-    rows_in: int = 0
-    rows_out: int = 0
-    rows_dropped: int = 0
-    rows_quarantined: int = 0
     dead: int = 0
 
 
@@ -214,11 +210,6 @@ class Live:
         with self._lock:
             self.counts.files += sum(summary.files.values())
             self.counts.dead += len(summary.dead)
-            for figures in summary.accounts.values():
-                self.counts.rows_in += figures.rows_in
-                self.counts.rows_out += figures.rows_out
-                self.counts.rows_dropped += sum(figures.dropped.values())
-                self.counts.rows_quarantined += figures.quarantined
 
     def _recorded(self) -> None:
         self._news.tell()

@@ -85,7 +85,10 @@ class AwsSite:
         self.raw.tidy()
         self.prune()
 
-    def prune(self) -> None:
-        """Let go of the copies that were used least recently, beyond what is kept; between two pieces of work."""
+    def prune(self, limit: int | None = None) -> None:
+        """Let go of the copies that were used least recently; between two pieces of work.
+
+        `limit` bytes of each bucket are left: as many as are kept otherwise, when left out.
+        """
         for mirror in self._mirrors.values():
-            mirror.prune()
+            mirror.prune(limit)

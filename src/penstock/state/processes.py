@@ -70,13 +70,13 @@ def at_work(folder: Path) -> list[Process]:
 
 
 def is_alive(file: Path) -> bool:
-    """Whether the process whose file this is holds its lock on it."""
+    """Whether the process whose file this is holds its lock on it; where that cannot be seen, it is taken to."""
     try:
         with file.open("r") as opened:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
+    except OSError:
         return True
     return False
 

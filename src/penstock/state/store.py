@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -255,6 +256,9 @@ class Arrivals(Protocol):
 
     def held(self, arrival: Arrival) -> bool:
         """Whether this attempt still holds the arrival; False once another attempt or a newer version took over."""
+
+    def held_among(self, arrivals: Sequence[Arrival]) -> set[int]:
+        """Sequences of those arrivals that their attempts still hold; one question for all of them."""
 
     def find(self, table: TableName | None = None, states: tuple[ArrivalState, ...] = ()) -> list[Arrival]:
         """Arrivals in the order recorded, of one table and in some states if given."""

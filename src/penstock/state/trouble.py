@@ -25,6 +25,7 @@ class Trouble:
         lost: Attempts that ended because their process did, or fell silent.
         discarded_at: When people gave the dead letter up; None while they have not.
         why: What they said.
+        waits_since: Since when it waits for what is not its fault; None once an attempt failed for another reason.
     """
 
     code: str = ""
@@ -36,11 +37,7 @@ class Trouble:
     lost: int = 0
     discarded_at: float | None = None
     why: str | None = None
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether so many processes ended that nothing else is to be at risk."""
-        return self.lost >= ALONE
+    waits_since: float | None = None
 
     @property
     def is_to_blame(self) -> bool:

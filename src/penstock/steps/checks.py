@@ -76,13 +76,6 @@ def others_named(checks: list[Check]) -> list[str]:
     return list(dict.fromkeys(_target(target)[0] for target in targets))
 
 
-def columns_of_check(check: Check) -> list[str]:
-    """Columns of the arriving rows that a check reads."""
-    if check.kind == "sql":
-        return columns_of(check.body)
-    return list(dict.fromkeys(name for statement in statements([check]) for name in statement.columns))
-
-
 def table_order(tables: Mapping[TableName, Table]) -> list[TableName]:
     """The tables in declared order, except that those which others refer to come before them."""
     found: dict[TableName, None] = {}
@@ -140,11 +133,6 @@ def _rule(statement: Statement, reason: str, field: Field | None = None) -> Rule
     return Rule(statement.rule, FATES[statement.on_breach], reason, origin, cell)
 
 
-def _found(field: Field) -> str:
-    """Start of a reason: the column and, where it is still the file's, the value found."""
-    return f"{field.name}: its value" if field.cell is None else f'{field.name}: "{{value}}"'
-
-
 def _not_null(_frame: Frame, field: Field, _statement: Statement) -> tuple[str, str]:
     return f"{identifier(field.name)} IS NULL", f"{field.name} has no value"
 
@@ -152,7 +140,7 @@ def _not_null(_frame: Frame, field: Field, _statement: Statement) -> tuple[str, 
 def _in(frame: Frame, field: Field, statement: Statement) -> tuple[str, str]:
     values = [str(value).lower() if isinstance(value, bool) else str(value) for value in statement.body]
     more = f" and {len(values) - SHOWN_VALUES} more" if len(values) > SHOWN_VALUES else ""
-    reason = f"{_found(field)} is none of {', '.join(values[:SHOWN_VALUES])}{more}"
+    reason = f"{field.found} is none of {', '.join(values[:SHOWN_VALUES])}{more}"
     try:
         return in_sql(identifier(field.name), frame.type_of(field), statement.body), reason
     except UnfitError as error:
@@ -166,14 +154,14 @@ def _between(frame: Frame, field: Field, statement: Statement) -> tuple[str, str
     except UnfitError as error:
         raise _clash(frame, str(error)) from None
     if low is None:
-        return condition, f"{_found(field)} is not {high} or less"
-    return condition, f"{_found(field)} is not {f'{low} or more' if high is None else f'between {low} and {high}'}"
+        return condition, f"{field.found} is not {high} or less"
+    return condition, f"{field.found} is not {f'{low} or more' if high is None else f'between {low} and {high}'}"
 
 
 def _matches(frame: Frame, field: Field, statement: Statement) -> tuple[str, str]:
     _assert_text(frame, field, "a regular expression needs text")
     pattern = f"regexp_full_match({identifier(field.name)}, {literal(statement.body)})"
-    return f"NOT {pattern}", f"{_found(field)} does not match {statement.body}"
+    return f"NOT {pattern}", f"{field.found} does not match {statement.body}"
 
 
 def _length(frame: Frame, field: Field, statement: Statement) -> tuple[str, str]:
@@ -181,13 +169,13 @@ def _length(frame: Frame, field: Field, statement: Statement) -> tuple[str, str]
     length = f"length({identifier(field.name)})"
     wanted = statement.body
     if isinstance(wanted, int):
-        return f"{length} <> {wanted}", f"{_found(field)} does not have {wanted} characters"
+        return f"{length} <> {wanted}", f"{field.found} does not have {wanted} characters"
     low, high = wanted
     if low is None:
-        return f"{length} > {high}", f"{_found(field)} has more than {high} characters"
+        return f"{length} > {high}", f"{field.found} has more than {high} characters"
     if high is None:
-        return f"{length} < {low}", f"{_found(field)} has fewer than {low} characters"
-    return f"{length} NOT BETWEEN {low} AND {high}", f"{_found(field)} does not have {low} to {high} characters"
+        return f"{length} < {low}", f"{field.found} has fewer than {low} characters"
+    return f"{length} NOT BETWEEN {low} AND {high}", f"{field.found} does not have {low} to {high} characters"
 
 
 CONDITIONS: dict[str, Callable[[Frame, Field, Statement], tuple[str, str]]] = {
@@ -241,7 +229,7 @@ def _references(frame: Frame, statement: Statement, field: Field, table: str, ot
     value = identifier(field.name)
     other = others(name)
     if other is None:
-        reason = f"{_found(field)} cannot be in {name}: that table does not exist yet"
+        reason = f"{field.found} cannot be in {name}: that table does not exist yet"
         return Looked(frame, [(f"{value} IS NOT NULL", _rule(statement, reason, field))])
     wanted = _column_of(frame, other, name, column)
     found, kind = family(other.columns[wanted]), family(frame.type_of(field))
@@ -251,7 +239,7 @@ def _references(frame: Frame, statement: Statement, field: Field, table: str, ot
     there = identifier(wanted)
     values = f"SELECT {there} FROM ({other.select}) WHERE {there} IS NOT NULL"
     missing = f"CASE WHEN {value} IS NULL THEN false ELSE {value} NOT IN ({values}) END"
-    return Looked(frame, [(missing, _rule(statement, f"{_found(field)} is not in {name}.{wanted}", field))])
+    return Looked(frame, [(missing, _rule(statement, f"{field.found} is not in {name}.{wanted}", field))])
 
 
 def _column_of(frame: Frame, other: Relation, table: str, column: str) -> str:
@@ -276,7 +264,7 @@ def _unique(frame: Frame, statement: Statement, live: Relation | None) -> Looked
     looked = looked.with_field(Field(NTH, "BIGINT"), f"row_number() OVER (PARTITION BY {rows} ORDER BY {order})")
     again = f"CASE WHEN {IN_TABLE} OR {any_null} THEN false ELSE {NTH} > 1 END"
     one = fields[0] if len(fields) == 1 else None
-    found = f"{_found(one)} is" if one else f"{', '.join(field.name for field in fields)}: their values together are"
+    found = f"{one.found} is" if one else f"{', '.join(field.name for field in fields)}: their values together are"
     conditions = [
         (IN_TABLE, _rule(statement, f"{found} in the table already", one)),
         (again, _rule(statement, f"{found} in an earlier row of the file", one)),

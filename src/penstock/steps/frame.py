@@ -28,6 +28,11 @@ class Field:
     cell: int | None = None
     origin: str | None = None
 
+    @property
+    def found(self) -> str:
+        """Start of a reason: the column and, where it is still the file's, the value found."""
+        return f"{self.name}: its value" if self.cell is None else f'{self.name}: "{{value}}"'
+
 
 FLAGGED = ("warned", "added")
 TypesOf = Callable[[str], dict[str, str]]

@@ -19,7 +19,6 @@ from penstock.steps.reading import (
     TYPES,
     Reading,
     exact_text,
-    found,
     plain_reading,
     read,
     refusal,
@@ -138,7 +137,7 @@ def _convert(frame: Frame, field: Field, kind: str, name: str) -> Frame:
     if now == TIMESTAMPTZ:  # the engine's own conversion goes by the machine's time zone
         now, column = "TIMESTAMP", f"timezone('UTC', {column})"
     value = f"TRY_CAST({column} AS {kind})"
-    rule = Rule(name, "quarantined", f"{found(field)} does not fit {kind} without loss", field.origin, field.cell)
+    rule = Rule(name, "quarantined", f"{field.found} does not fit {kind} without loss", field.origin, field.cell)
     back = f"TRY_CAST({value} AS {now})"
     lost = f"({column} IS NOT NULL AND NOT coalesce({back} = {column}, false))"
     return frame.set_aside([(lost, rule)]).with_field(replace(field, type=kind), value)

@@ -144,17 +144,12 @@ def refuse(
         otherwise: `quarantine`, or `null` to keep the row without the value.
         became: What is said of a row that is kept.
     """
-    reason = f"{found(field)} {what}"
+    reason = f"{field.found} {what}"
     if otherwise == "quarantine":
         return frame.set_aside([(condition, Rule(rule, "quarantined", reason, field.origin, field.cell))]), value
     flag = flag_column(len(frame.rules))
     warned = Rule(rule, "warned", f"{reason}; {became}", field.origin, field.cell)
     return frame.warn([(condition, warned)]), f"CASE WHEN {flag} THEN NULL ELSE {value} END"
-
-
-def found(field: Field) -> str:
-    """Start of a reason: the column and, where it is still the file's, the value found."""
-    return f"{field.name}: its value" if field.cell is None else f'{field.name}: "{{value}}"'
 
 
 def exact_text(kind: str, value: str) -> str | None:

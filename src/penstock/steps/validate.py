@@ -30,7 +30,7 @@ def problems_of(document: Document, text: str) -> list[Problem]:
         check = check_select if path[-1] == "sql" and "steps" in path[2:3] else check_expression
         problem = check(sql)
         if problem is not None:
-            found.append(_placed(document, lines, path, sql, problem))
+            found.append(placed(document, lines, path, sql, problem))
     return found
 
 
@@ -60,7 +60,7 @@ def column_problems(
             found.append(document.problem(path, printable(misnomer.text), at_key=misnomer.at_key))
         else:
             problem = ExpressionProblem(misnomer.text, misnomer.offset)
-            found.append(_placed(document, lines, path, _value_at(document.value, path), problem))
+            found.append(placed(document, lines, path, _value_at(document.value, path), problem))
     return found
 
 
@@ -101,7 +101,7 @@ def _entries(value: Any) -> list[tuple[str, Any]]:
     return list(value.items()) if isinstance(value, dict) else []
 
 
-def _placed(document: Document, lines: list[str], path: Path, sql: str, problem: ExpressionProblem) -> Problem:
+def placed(document: Document, lines: list[str], path: Path, sql: str, problem: ExpressionProblem) -> Problem:
     """Put a problem at its character where the file shows the SQL as it is, else at the value's start."""
     at_value = document.problem(path, printable(problem.text))
     if problem.offset is None:

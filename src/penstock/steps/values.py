@@ -6,7 +6,7 @@ from penstock.declaration import Bucket
 from penstock.engines import Rule
 from penstock.naming import identifier, literal
 from penstock.steps.frame import Field, Frame
-from penstock.steps.reading import found, reading_sql
+from penstock.steps.reading import reading_sql
 from penstock.steps.rows import OUTCOME, tried
 
 
@@ -32,12 +32,12 @@ def bucket(frame: Frame, declared: Bucket) -> Frame:
     number = column
     if frame.type_of(field) == "VARCHAR":
         value, refused = reading_sql("DOUBLE", column, OUTCOME)
-        reason = f"{found(field)} is not a number"
+        reason = f"{field.found} is not a number"
         rule = Rule(f"bucket {declared.into}", "quarantined", reason, field.origin, field.cell)
         frame, number = frame.with_field(Field(OUTCOME, "DOUBLE"), value).set_aside([(refused, rule)]), OUTCOME
     *_, last = declared.upto.values()
     if last is not None:
-        reason = f"{found(field)} is above every bound of {declared.into}"
+        reason = f"{field.found} is above every bound of {declared.into}"
         rule = Rule(f"bucket {declared.into}", "quarantined", reason, field.origin, field.cell)
         frame = frame.set_aside([(f"{number} > {last!r}", rule)])
     cases = " ".join(

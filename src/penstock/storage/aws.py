@@ -105,6 +105,7 @@ class S3Zone:
         self.mirror = mirror
         self.objects: Objects = mirror.objects
         self.unseen: dict[str, str] = {}
+        self.lasting = True
         self._marks: dict[str, str] = {}
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
@@ -168,9 +169,16 @@ class S3Zone:
 
     def publish(self, local: str, key: str) -> int:
         """Send a finished local file, which becomes the copy; refuses to replace an object."""
+        return self._put(local, key, replacing=False)
+
+    def replace(self, local: str, key: str) -> int:
+        """Send a finished local file in place of the object that is there; whoever reads has one of them, whole."""
+        return self._put(local, key, replacing=True)
+
+    def _put(self, local: str, key: str, *, replacing: bool) -> int:
         path = self._path(key)
         faults.reach("storage.sync")
-        sent = self.mirror.send(str(path), local)
+        sent = self.mirror.send(str(path), local, replacing=replacing)
         faults.reach("storage.delete")
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(local, path)
@@ -263,14 +271,35 @@ class S3RawZone(S3Zone):
             self._copies.note(key, version.mark, digest)
         return version
 
+    def part(self, after: str, most: int) -> tuple[list[FileVersion], str | None]:
+        """Up to so many files whose keys come after one, and the last key there was; None in its place at the end.
+
+        Files are left out whose names nobody can use, as in any listing.
+        """
+        found = list[FileVersion]()
+        for version in self.objects.list("", after):
+            if version.key == after:
+                continue
+            if len(found) == most:
+                return self._usable(found), found[-1].key
+            found.append(version)
+        return self._usable(found), None
+
+    def _usable(self, versions: list[FileVersion]) -> list[FileVersion]:
+        return [version for version in versions if is_possible(version.key) and is_listed(version.key)]
+
+    def is_archived(self, key: str) -> bool:
+        """Whether the object is in an archive, and was not restored from it."""
+        return self.objects.is_archived(key)
+
     def _current(self, key: str) -> str | None:
         there = self.stat(key)
         return None if there is None else there.mark
 
-    def publish(self, local: str, key: str) -> int:
+    def _put(self, local: str, key: str, *, replacing: bool) -> int:
         """Send a finished local file; no copy is kept."""
         parts_of(key)
-        sent = self.mirror.send(str(self._path(key)), local)
+        sent = self.mirror.send(str(self._path(key)), local, replacing=replacing)
         Path(local).unlink()
         return sent.size
 

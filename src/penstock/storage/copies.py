@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import secrets
 import shutil
 import threading
 import weakref
@@ -19,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.storage.objects import Objects
+from penstock.storage.owned import left_over, own_folder
 from penstock.storage.seals import mark_of
 
 KEEP = 128_000_000
@@ -26,7 +25,6 @@ KEEP = 128_000_000
 NAMED = 10_000
 """Versions whose digests are remembered."""
 STRIPES = 64
-_PROCESS = re.compile(r"^(?P<process>\d+)-[0-9a-f]{8}$")
 
 
 @dataclass(frozen=True)
@@ -114,27 +112,10 @@ class Copies:
         with self._guard:
             if self._folder is None:
                 self._root.mkdir(parents=True, exist_ok=True)
-                _clear_left(self._root)
-                folder = self._root / f"{os.getpid()}-{secrets.token_hex(4)}"
+                for left in left_over(self._root):
+                    shutil.rmtree(left, ignore_errors=True)
+                folder = own_folder(self._root)
                 folder.mkdir()
                 weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
                 self._folder = folder
             return self._folder
-
-
-def _clear_left(root: Path) -> None:
-    """Remove the folders of processes that are gone."""
-    for folder in root.iterdir():
-        named = _PROCESS.match(folder.name)
-        if named and not _is_alive(int(named["process"])):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

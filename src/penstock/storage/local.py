@@ -10,7 +10,7 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from io import BufferedReader
 from itertools import takewhile
@@ -36,6 +36,7 @@ class LocalZone:
         self.root = root.absolute()
         self.seals = seals
         self.unseen: dict[str, str] = {}
+        self.lasting = False
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
         """Files whose key matches, oldest first, then by key; `unseen` is about this listing then."""
@@ -131,6 +132,13 @@ class LocalZone:
 
     def publish(self, local: str, key: str) -> int:
         """Make a finished local file appear under `key`; refuses to replace a file."""
+        return self._put(local, key, _move_without_replacing)
+
+    def replace(self, local: str, key: str) -> int:
+        """Make a finished local file appear under `key`, in place of what is there."""
+        return self._put(local, key, os.replace)
+
+    def _put(self, local: str, key: str, move: Callable[[str, Path], None]) -> int:
         path = self._path(key)
         make_folder(path.parent)
         with Path(local).open("rb") as file:
@@ -138,7 +146,7 @@ class LocalZone:
             os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
         faults.reach("storage.rename")
-        _move_without_replacing(local, path)
+        move(local, path)
         sync_folder(path.parent)
         if self.seals is not None:
             self.seals.seal([str(path)])

@@ -100,15 +100,16 @@ class Mirror:
                 return None
             return self.objects.get(self.key(path), Path(path))
 
-    def send(self, path: str, source: str = "") -> Sent:
+    def send(self, path: str, source: str = "", *, replacing: bool = False) -> Sent:
         """Put the file at `path`, or what is to be there and is at `source` yet, into the bucket.
 
         Raises:
-            FileExistsError: There is an object under that key: what is published never changes.
+            FileExistsError: There is an object under that key, and it is not `replacing` it: what is published never
+                changes.
         """
         self.use()
         faults.reach("storage.rename")
-        sent = send(self.objects, self.key(path), source or path)
+        sent = send(self.objects, self.key(path), source or path, replacing=replacing)
         self._used[path] = time.time()
         return sent
 

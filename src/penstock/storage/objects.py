@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from penstock.aws import asking, client, code_of
-from penstock.errors import AwsDeniedError, AwsError, BadFileError, IntegrityError
+from penstock.errors import ArchivedFileError, AwsDeniedError, AwsError, IntegrityError
 from penstock.storage.zone import FileVersion
 
 READS = ("s3:GetObject", "s3:GetObjectVersion")
@@ -33,6 +33,9 @@ MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "NotFound", "
 """How S3 says that there is no such object, or not that version of it; 405 is a version that is a deletion."""
 TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "409"})
 ARCHIVED = "InvalidObjectState"
+ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+RESTORED = 'ongoing-request="false"'
+"""How S3 says that an archived object can be read for a while."""
 DIGEST, TOKEN = "sha256", "penstock-put"
 CHUNK = 1 << 20
 MOST_REMOVED = 1000
@@ -104,21 +107,39 @@ class Objects:
                 raise
         return self._version(key, answer, answer["ContentLength"]), _checksum(answer)
 
-    def list(self, prefix: str) -> Iterator[FileVersion]:
-        """Current versions of all objects whose keys begin with a prefix, page by page."""
+    def is_archived(self, key: str) -> bool:
+        """Whether the object is in an archive, and was not restored from it; False where there is none."""
+        from botocore.exceptions import ClientError
+
+        with asking("look at a file", self.uri(key)):
+            try:
+                answer = self.s3.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if code_of(error) in MISSING:
+                    return False
+                raise
+        away = answer.get("StorageClass") in ARCHIVES or "ArchiveStatus" in answer
+        return away and RESTORED not in answer.get("Restore", "")
+
+    def list(self, prefix: str, after: str = "") -> Iterator[FileVersion]:
+        """Current versions of all objects whose keys begin with a prefix, page by page, in the order of their keys.
+
+        Those up to the key `after` are passed by; where S3 begins with it, it comes once more.
+        """
         with asking("list files", self.uri(prefix)):
             if self.versioned:
-                for page in self._pages("list_object_versions", prefix):
+                from_there = {"KeyMarker": after} if after else {}
+                for page in self._pages("list_object_versions", prefix, from_there):
                     for found in page.get("Versions", ()):
                         if found["IsLatest"]:
                             yield self._version(found["Key"], found, found["Size"])
                 return
-            for page in self._pages("list_objects_v2", prefix):
+            for page in self._pages("list_objects_v2", prefix, {"StartAfter": after} if after else {}):
                 for found in page.get("Contents", ()):
                     yield self._version(found["Key"], found, found["Size"])
 
-    def _pages(self, operation: str, prefix: str) -> Iterator[Mapping[str, Any]]:
-        yield from self.s3.get_paginator(operation).paginate(Bucket=self.bucket, Prefix=prefix)
+    def _pages(self, operation: str, prefix: str, from_there: dict[str, str]) -> Iterator[Mapping[str, Any]]:
+        yield from self.s3.get_paginator(operation).paginate(Bucket=self.bucket, Prefix=prefix, **from_there)
 
     def _version(self, key: str, answer: Mapping[str, Any], size: int) -> FileVersion:
         modified = int(answer["LastModified"].timestamp()) * 1_000_000_000  # S3 counts in seconds
@@ -138,7 +159,7 @@ class Objects:
 
         Raises:
             FileNotFoundError: There is no such object, or not that version of it.
-            BadFileError: It is in an archive.
+            ArchivedFileError: It is in an archive.
             IntegrityError: The bytes are not those that were put.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -267,11 +288,11 @@ def _checksum(answer: Mapping[str, Any]) -> str:
     return base64.b64decode(kept).hex()
 
 
-def _archived(where: str) -> BadFileError:
-    return BadFileError(
+def _archived(where: str) -> ArchivedFileError:
+    return ArchivedFileError(
         "the object is in an archive (S3 Glacier), from which nothing can be read at once",
         where=where,
-        hint="restore it, or copy it back into another storage class: aws s3 cp",
+        hint="restore it, or copy it back into another storage class: aws s3 cp; within a day it is looked at again",
     )
 
 

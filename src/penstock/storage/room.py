@@ -27,10 +27,16 @@ _MEGABYTE = 1_000_000
 
 
 class Room:
-    """Watches the disks of some folders."""
+    """Watches the disks of some folders.
 
-    def __init__(self, folders: Iterable[Path], floor: int, clock: Clock) -> None:
+    Attributes:
+        remedy: What helps where nobody else fills the disk, so that what finds no room twice never will; empty where
+            others do, and room comes again by itself.
+    """
+
+    def __init__(self, folders: Iterable[Path], floor: int, clock: Clock, remedy: str = "") -> None:
         """Ask for `floor` bytes of room on the disk of each folder; folders need not be there yet."""
+        self.remedy = remedy
         self._folders = list(dict.fromkeys(folders))
         self._floor = floor
         self._clock = clock

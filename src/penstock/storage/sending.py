@@ -30,11 +30,14 @@ CONFLICT = frozenset({"ConditionalRequestConflict", "409"})
 ATTEMPTS = 6
 
 
-def send(objects: Objects, key: str, path: str, part: int = PART, large: int = LARGE) -> Sent:
+def send(
+    objects: Objects, key: str, path: str, part: int = PART, large: int = LARGE, *, replacing: bool = False
+) -> Sent:
     """Put the file at `path` into the bucket.
 
     Raises:
-        FileExistsError: There is an object under that key: what is published never changes.
+        FileExistsError: There is an object under that key, and it is not `replacing` it: what is published never
+            changes.
     """
     from botocore.exceptions import ClientError
 
@@ -43,13 +46,14 @@ def send(objects: Objects, key: str, path: str, part: int = PART, large: int = L
         size = file.tell()
     token = uuid.uuid4().hex
     facts = {DIGEST: digest.hexdigest(), TOKEN: token}
+    unless: dict[str, str] = {} if replacing else {"IfNoneMatch": "*"}
     for attempt in range(1, ATTEMPTS + 1):
         with asking("write a file", objects.uri(key)):
             try:
                 if size >= large:
-                    _in_parts(objects, key, path, range(0, size, part), facts)
+                    _in_parts(objects, key, path, range(0, size, part), facts, unless)
                 else:
-                    _whole(objects, key, path, digest, facts)
+                    _whole(objects, key, path, digest, facts, unless)
             except ClientError as error:
                 code = code_of(error)
                 if code not in TAKEN | MISSING:
@@ -66,14 +70,14 @@ def send(objects: Objects, key: str, path: str, part: int = PART, large: int = L
     return Sent(size, digest.hexdigest())
 
 
-def _whole(objects: Objects, key: str, path: str, digest: Any, facts: dict[str, str]) -> None:
+def _whole(objects: Objects, key: str, path: str, digest: Any, facts: dict[str, str], unless: dict[str, str]) -> None:
     with Path(path).open("rb") as file:
-        objects.s3.put_object(
-            Bucket=objects.bucket, Key=key, Body=file, Metadata=facts, IfNoneMatch="*", **stating(digest)
-        )
+        objects.s3.put_object(Bucket=objects.bucket, Key=key, Body=file, Metadata=facts, **unless, **stating(digest))
 
 
-def _in_parts(objects: Objects, key: str, path: str, starts: range, facts: dict[str, str]) -> None:
+def _in_parts(
+    objects: Objects, key: str, path: str, starts: range, facts: dict[str, str], unless: dict[str, str]
+) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     place = {"Bucket": objects.bucket, "Key": key}
@@ -82,7 +86,7 @@ def _in_parts(objects: Objects, key: str, path: str, starts: range, facts: dict[
     try:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             parts = list(pool.map(_sender(objects.s3, upload, path, starts), range(len(starts))))
-        objects.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+        objects.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **unless)
     except BaseException:
         with suppress(ClientError, BotoCoreError):
             objects.s3.abort_multipart_upload(**upload)

@@ -15,7 +15,7 @@ R = TypeVar("R")
 def together(work: Callable[[T], R], things: Iterable[T], at_once: int = AT_ONCE) -> Iterator[tuple[T, R]]:
     """Each thing with what came of it, in order; the first error ends it, and what has not begun is left."""
     wanted = list(things)
-    if len(wanted) < 2:  # noqa: PLR2004 - one is done without a thread
+    if len(wanted) < 2 or at_once < 2:  # noqa: PLR2004 - one at a time is done without a thread
         yield from ((thing, work(thing)) for thing in wanted)
         return
     with ThreadPoolExecutor(min(at_once, len(wanted)), "penstock-copies") as pool:

@@ -47,11 +47,14 @@ class Zone(Protocol):
         root: Folder of this machine below which engines find the files, once `location` was asked for them.
         unseen: Folders and files that the last listing could not look into, with the reason.
         seals: What published files were when they were published, where that is kept.
+        lasting: Whether what is read by its mark is that version, whatever has become of the file: nobody needs to look
+            afterwards whether it changed meanwhile.
     """
 
     root: Path
     unseen: dict[str, str]
     seals: Seals | None
+    lasting: bool
 
     def list(self, pattern: str) -> Iterator[FileVersion]:
         """Files whose key matches the glob (`*` within a folder, `**` across), oldest first, then by key.
@@ -91,6 +94,13 @@ class Zone(Protocol):
         """Make a finished local file appear under `key`, atomically and durably; gives its size in bytes.
 
         The local file is gone afterwards. Raises FileExistsError when the key is taken: a published file never changes.
+        """
+
+    def replace(self, local: str, key: str) -> int:
+        """Make a finished local file appear under `key`, in place of what is there, atomically and durably.
+
+        Whoever reads meanwhile has the old file or the new one, whole. The local file is gone afterwards; gives its
+        size in bytes.
         """
 
     def delete(self, key: str) -> None:

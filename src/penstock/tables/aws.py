@@ -5,19 +5,24 @@ in the bucket, which names `s3://` URIs, so that Athena and others read the same
 copies: a head names paths of this machine. Only in the cache of heads do they stand as URIs, since machines that share
 it keep their copies in different places.
 
-A look at a table is one call (GetTable), a commit two (GetTable, UpdateTable) and three objects. Neither boto3 nor
-pyiceberg is imported before it is needed.
+A look at a table is one call (GetTable). It is used again for as long as AWS has told this process nothing else: what
+follows from it then is what would have followed a moment ago, had this process been faster. With any answer, of any
+service, the next look is a new one. A commit is one call (UpdateTable), and three objects: it names the version of the
+entry that it was planned against, and Glue refuses it if there is a newer one.
+
+Neither boto3 nor pyiceberg is imported before it is needed.
 """
 
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock.aws import asking, client, code_of
+from penstock.aws import asking, client, code_of, heard
 from penstock.deployed import database_name
 from penstock.errors import BadFileError, IntegrityError, UnreadableTableError
 from penstock.naming import TableName
@@ -46,6 +51,35 @@ LAKE_MARK = "penstock:lake"
 """The parameter of a database that says of which lake it is, where CloudFormation made it."""
 TAIL = 65_536
 """Bytes at the end of a data file that are fetched at first when only its footer is needed."""
+LOOK_SECONDS = 0.1
+"""How long a look is used again at most: others than AWS may tell this process something, too."""
+PLAN_SECONDS = 2.0
+"""How long after a look it is not worth another one before the swap, which finds out anyway."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What Glue said of a table.
+
+    Attributes:
+        entry: Its entry; None when there is no such table.
+        told: What AWS had told this process by then; None when it told something else at the same time.
+        at: When it was asked.
+    """
+
+    entry: dict[str, Any] | None
+    told: int | None
+    at: float
+
+    @property
+    def pointer(self) -> str | None:
+        """Where the table's metadata stood."""
+        return None if self.entry is None else pointer_of(self.entry)
+
+    @property
+    def is_latest(self) -> bool:
+        """Whether nothing was heard since."""
+        return self.told == heard() and time.monotonic() - self.at < LOOK_SECONDS
 
 
 class GlueCatalog(IcebergCatalog):
@@ -70,7 +104,7 @@ class GlueCatalog(IcebergCatalog):
         """
         super().__init__(_MirroredHeads(heads, mirror, self.path), seals)
         self._lake, self._mirror, self._region = lake, mirror, region
-        self._seen: dict[TableName, dict[str, Any]] = {}
+        self._looks: dict[TableName, _Look] = {}
         self._opened: LibraryCatalog | None = None
 
     def tables(self) -> list[TableName]:
@@ -107,11 +141,23 @@ class GlueCatalog(IcebergCatalog):
 
     def pointer(self, table: TableName) -> str | None:
         """Where the table's current metadata stands."""
+        look = self._looks.get(table)
+        if look is None or not look.is_latest:
+            look = self._looks[table] = self._looked(table)
+        return look.pointer
+
+    def _looked(self, table: TableName) -> _Look:
+        at, before = time.monotonic(), heard()
         entry = entry_of(self._region, *self.identifier(table))
-        if entry is None:
-            return None
-        self._seen[table] = entry
-        return pointer_of(entry)
+        now = heard()
+        return _Look(entry, now if now == before + 1 else None, at)
+
+    def _stands(self, base: Head) -> bool:
+        """What was seen a moment ago will do: the swap names its version."""
+        look = self._looks.get(base.table)
+        if look is None or look.pointer != base.pointer or time.monotonic() - look.at > PLAN_SECONDS:
+            return super()._stands(base)
+        return True
 
     def discard(self, paths: Iterable[str]) -> None:
         """Remove data files that no commit names, and their copies."""
@@ -166,9 +212,9 @@ class GlueCatalog(IcebergCatalog):
 
     def _loaded(self, table: TableName) -> Table:
         """The table as of the look at its pointer just before; Glue is not asked a second time."""
-        entry = self._seen.get(table)
+        look = self._looks.get(table)
         known: Callable[[Any], Table] = self._catalog().known  # type: ignore[attr-defined]
-        return known(entry) if entry is not None else super()._loaded(table)
+        return super()._loaded(table) if look is None or look.entry is None else known(look.entry)
 
     def _made(self, table: TableName, facts: dict[str, Any]) -> Table:
         """Make a table; its database too, if that is missing."""

@@ -293,11 +293,15 @@ class IcebergCatalog(ABC):
         ]
 
     def _load_at(self, base: Head, stale: Stale) -> Table:
-        if self.pointer(base.table) == base.pointer:
+        if self._stands(base):
             table = self.load(base.table, base.pointer)
             if table.metadata_location == base.pointer:
                 return table
         raise stale(OTHERS_FIRST, where=str(base.table))
+
+    def _stands(self, base: Head) -> bool:
+        """Whether the table is still what `base` says, as far as is worth finding out before the swap does."""
+        return self.pointer(base.table) == base.pointer
 
     def load(self, table: TableName, pointer: str | None = None) -> Table:
         """The table as pyiceberg knows it, its metadata and manifests as they were written.

@@ -6,16 +6,16 @@ nobody, so it has to be older than the safety age.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from penstock import faults
+from penstock.state.processes import FOLDER as WORKERS
+from penstock.state.processes import is_alive
+from penstock.storage.owned import left_over
 
-_SPILL = re.compile(r"^(?P<process>\d+)-(?:\d+|[0-9a-f]{8})$")
 _SCRATCH = re.compile(r"^[0-9a-f]{32}$")
 _WORKER = re.compile(r"^\d+-[0-9a-f]{12}$")
 YOUNG = 60.0
@@ -30,10 +30,10 @@ def leftovers(private: Path, age: float, now: float) -> list[Path]:
         age: Seconds that a scratch folder stays.
         now: The moment it is, by the clock that file systems go by.
     """
-    found = [path for path in _below(private / "spill", _SPILL) if not _is_alive(int(path.name.partition("-")[0]))]
+    found = left_over(private / "spill")
     found += [path for path in _below(private / "scratch", _SCRATCH) if _changed(path) <= now - age]
-    found += [path for path in _below(private / "workers", _WORKER) if _changed(path) <= now - YOUNG and _is_free(path)]
-    return found
+    workers = [path for path in _below(private / WORKERS, _WORKER) if _changed(path) <= now - YOUNG]
+    return [*found, *(path for path in workers if not is_alive(path))]
 
 
 def clear(paths: list[Path]) -> None:
@@ -49,26 +49,6 @@ def clear(paths: list[Path]) -> None:
 def _below(folder: Path, pattern: re.Pattern[str]) -> Iterator[Path]:
     if folder.is_dir():
         yield from sorted(path for path in folder.iterdir() if pattern.match(path.name))
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _is_free(path: Path) -> bool:
-    """Whether nobody holds the lock of a worker's file."""
-    try:
-        with path.open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _changed(path: Path) -> float:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from penstock.clock import Clock
+from penstock.clock import Clock, moment_of
 from penstock.declaration import Table
 from penstock.naming import ArrivalName, TableName
 from penstock.quality.quarantine import quarantine_key
@@ -125,7 +124,7 @@ class Reconciler:
         aside = self._sources.quarantined(arrival.table, stem)
         if told is not None and told[0].quarantined == aside:
             figures, event = told
-            finished, run = _moment(event) or arrival.finished_at, str(event.get("run") or "") or None
+            finished, run = moment_of(event.get("time")) or arrival.finished_at, str(event.get("run") or "") or None
         else:
             figures, finished, run = (
                 Accounting(held.rows + aside, held.rows, {}, aside),
@@ -217,13 +216,6 @@ def _held(files: Iterable[DataFile]) -> dict[Content, Held]:
                 there.files.append(file)
                 there.name = max(there.name, member.arrival, key=lambda name: name.generation)
     return found
-
-
-def _moment(event: Event) -> float | None:
-    try:
-        return datetime.fromisoformat(str(event["time"])).timestamp()
-    except (KeyError, ValueError):
-        return None
 
 
 def runs_of(events: Iterable[Event]) -> Iterator[tuple[str, list[Event]]]:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from penstock.declaration.workflows import ALL
-from penstock.errors import StepFailedError, StepRefusedError
+from penstock.errors import QueryError, StepFailedError, StepRefusedError
 from penstock.state import State
 from penstock.workflow.step import Attempt, Doer, Outcome
 
@@ -39,6 +39,13 @@ class Hands(Protocol):
     def verify_table(self, table: str) -> list[str]:
         """Check a table; what was found."""
 
+    @property
+    def query_names(self) -> list[str]:
+        """Declared queries whose rows are kept."""
+
+    def save_query(self, name: str, began: Callable[[Stoppable], object]) -> int:
+        """Ask a query and keep its rows; how many there are."""
+
 
 Opener = Callable[[], AbstractContextManager[Hands]]
 
@@ -50,6 +57,7 @@ def doers(opener: Opener, state: State, programs: Doer) -> Mapping[str, Doer]:
         "reprocess": lambda attempt: _process(opener, attempt, again=True),
         "maintain": lambda attempt: _maintain(opener, attempt),
         "verify": lambda attempt: _verify(opener, attempt),
+        "save": lambda attempt: _save(opener, attempt),
         "notify": lambda attempt: _notify(state, attempt),
         "exec": programs,
     }
@@ -93,6 +101,22 @@ def _verify(opener: Opener, attempt: Attempt) -> Outcome:
     if findings:
         raise StepRefusedError(f"{len(findings)} found: {_some(findings)}", hint="see penstock verify")
     return {"tables": len(tables)}
+
+
+def _save(opener: Opener, attempt: Attempt) -> Outcome:
+    rows, troubles = 0, []
+    with opener() as hands:
+        names = hands.query_names if attempt.action.named == [ALL] else attempt.action.named
+        for name in names:
+            attempt.halt.check()
+            try:
+                rows += hands.save_query(name, lambda asked: attempt.halt.listen(asked.stop))
+            except QueryError as error:
+                attempt.halt.check()
+                troubles.append(f"{name}: {error.what}")
+    if troubles:  # the others are saved
+        raise StepFailedError(_some(troubles))
+    return {"queries": len(names), "rows": rows}
 
 
 def _notify(state: State, attempt: Attempt) -> Outcome:

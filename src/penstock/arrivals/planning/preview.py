@@ -22,6 +22,7 @@ from penstock.formats import detect_dialect, scan
 from penstock.naming import TableName
 from penstock.steps import column_problems, names_after
 from penstock.storage import Zone
+from penstock.tables.types import plain_type
 
 HEAD_BYTES = 256 * 1024
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -60,6 +61,17 @@ class Previewer:
         if name not in self._previews:
             self._previews[name] = self._of_table(name) or self._of_files(name)
         return self._previews[name]
+
+    def typed(self, table: TableName) -> dict[str, str]:
+        """Columns that a table has, with their types, and those that it gets with its next file, without.
+
+        Nothing where that cannot be told.
+        """
+        declared = {TableName.parse(name): name for name in self._declared}
+        names = self._results(table, declared.get(table))
+        there = dict(_stored_types(self._catalog.metadata(table)))
+        known = {name.lower() for name in there}
+        return {} if names is None else there | {name: "" for name in names if name.lower() not in known}
 
     def problems(self, examined: Examined, name: str) -> list[Problem]:
         """What is wrong with the names in a table's steps and checks; nothing where no column is known."""
@@ -161,7 +173,14 @@ def _place(problem: Problem) -> tuple[int, int, str]:
 
 
 def _stored_columns(metadata: dict[str, Any] | None) -> Iterator[str]:
+    yield from (name for name, _ in _stored_types(metadata))
+
+
+def _stored_types(metadata: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """A table's columns and their types; without those that are made of others."""
     if metadata is not None:
         current = metadata["current-schema-id"]
         fields = next(schema["fields"] for schema in metadata["schemas"] if schema["schema-id"] == current)
-        yield from (str(field["name"]) for field in fields)
+        for field in fields:
+            kind = field["type"]
+            yield str(field["name"]), plain_type(kind) if isinstance(kind, str) else ""

@@ -1,4 +1,7 @@
-"""What a lake costs on AWS: a model of what it uses, and a dated table of list prices. Pure; nobody is asked."""
+"""What a lake costs on AWS: a model of what it uses, and a table of list prices. Pure; nobody is asked.
+
+Each price names AWS's page that says what it is today, and its day where that is known.
+"""
 
 from penstock.deployment.cost.bill import Bill, Part, monthly
 from penstock.deployment.cost.model import ASSUMPTIONS, quantities

@@ -49,12 +49,14 @@ class Bill:
         volumes: What it was reckoned for.
         parts: Its lines.
         idle: What of the total would be there if nothing happened.
+        idle_missing: What of `missing` would.
     """
 
     region: str
     volumes: Volumes
     parts: tuple[Part, ...]
     idle: float
+    idle_missing: float = 0.0
 
     @property
     def total(self) -> float:
@@ -85,7 +87,8 @@ def monthly(declaration: Declaration, volumes: Volumes, prices: Prices) -> Bill:
     known = items()
     parts = tuple(_part(quantity, known[quantity.item], prices) for quantity in quantities(declaration, volumes))
     idle = [_part(quantity, known[quantity.item], prices) for quantity in quantities(declaration, Volumes.none())]
-    return Bill(prices.region, volumes, parts, sum(part.usd for part in idle if part.usd is not None))
+    known_idle = sum(part.usd for part in idle if part.usd is not None)
+    return Bill(prices.region, volumes, parts, known_idle, sum(part.elsewhere for part in idle if part.usd is None))
 
 
 def _part(quantity: Quantity, item: Item, prices: Prices) -> Part:

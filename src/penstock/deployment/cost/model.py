@@ -34,10 +34,10 @@ OLD_MONTHS = 1
 WRITES_PER_FILE, READS_PER_FILE = 10, 30
 WRITES_PER_QUERY, READS_PER_QUERY = 2, 30
 READS_PER_UPKEEP, WRITES_PER_UPKEEP = 20, 2
-STATE_WRITES_PER_FILE, STATE_READS_PER_FILE = 30, 40
+STATE_WRITES_PER_FILE, STATE_READS_PER_FILE = 36, 40
 STATE_WRITES_PER_UPKEEP, STATE_READS_PER_UPKEEP = 10, 40
 STATE_BYTES_PER_FILE = 4_000
-CATALOG_CALLS_PER_FILE, CATALOG_CALLS_PER_UPKEEP, CATALOG_CALLS_PER_QUERY = 4, 3, 3
+CATALOG_CALLS_PER_FILE, CATALOG_CALLS_PER_UPKEEP, CATALOG_CALLS_PER_QUERY = 7, 3, 3
 POLLERS, POLL_SECONDS = 5, 20
 """An event source mapping asks an empty queue with so many pollers, each once in so many seconds."""
 MESSAGES_PER_FILE = 4
@@ -53,7 +53,7 @@ SMALLEST_SCAN = 10_000_000
 ASSUMPTIONS = (
     f"a month has {HOURS} hours; prices are AWS's list prices on demand, without tax; its free tier is not counted",
     f"a file takes the function {SECONDS_PER_FILE} s, and {SECONDS_PER_MEGABYTE} s more per MB on a whole processor",
-    f"a function has a whole processor from {WHOLE_CORE} MB on; each file has an invocation of its own",
+    f"a function has a whole processor from {WHOLE_CORE:,} MB on; each file has an invocation of its own",
     f"upkeep takes {UPKEEP_SECONDS:g} s, and {UPKEEP_SECONDS_PER_TABLE:g} s more per table",
     f"a table is {PROCESSED_SHARE:g} of the size of its files; old versions are kept for a month",
     f"a file makes {WRITES_PER_FILE} requests that write and {READS_PER_FILE} that read in S3",
@@ -64,6 +64,7 @@ ASSUMPTIONS = (
     "metrics of the functions cost in the hours in which files land; a file lands in an hour of its own",
     "the key is not rotated yet: each of its first two yearly rotations adds what the key costs",
     "events of S3 on the default bus are free; what leaves AWS, and uploads, are not counted",
+    "secrets that aws.secrets names are yours and are not priced: neither keeping them nor fetching them",
 )
 """What the bill rests on, for people."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from penstock.arrivals.aws import DEAD_ACTIONS, FORGETTING_ACTIONS, INTAKE_ACTIONS, WAKING_ACTIONS
+from penstock.deployment.secret_values import ACTIONS as SECRETS
+from penstock.deployment.secret_values import KEY_ACTIONS as SECRET_KEYS
 from penstock.notices.aws import ACTIONS as NOTICES
 from penstock.queries.aws import ACTIONS as QUERIES
+from penstock.queries.aws import KEEPING_ACTIONS as KEEPING
 from penstock.runs.aws import ACTIONS as LOGS
 from penstock.state.aws import ACTIONS as STATE
 from penstock.storage.aws import ACTIONS as TABLES
@@ -33,6 +36,7 @@ __all__ = [
     "DEAD_ACTIONS",
     "FORGETTING_ACTIONS",
     "INTAKE_ACTIONS",
+    "KEEPING",
     "LISTS",
     "LISTS_OF_TABLES",
     "LOGS",
@@ -40,6 +44,8 @@ __all__ = [
     "QUERIES",
     "RAW",
     "READING",
+    "SECRETS",
+    "SECRET_KEYS",
     "STATE",
     "TABLES",
     "WAKING_ACTIONS",

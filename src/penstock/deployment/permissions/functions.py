@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from penstock.access import arns
 from penstock.access.aws import OURS, key_through
-from penstock.access.policy import Statement
+from penstock.access.policy import Conditions, Statement
 from penstock.declaration import Declaration
 from penstock.deployment.permissions import calls
 from penstock.naming import TableName
@@ -33,6 +33,7 @@ def intake(declaration: Declaration) -> tuple[Statement, ...]:
         Statement("BuryMessages", calls.DEAD_ACTIONS, (dead,), "say what failed for good"),
         *_lake(declaration, looks=False),
         *_key(("intake", "dead-letters"), declaration),
+        *fetching(declaration),
         *_telling("intake"),
     )
 
@@ -45,6 +46,7 @@ def upkeep(declaration: Declaration) -> tuple[Statement, ...]:
         Statement("BuryEvents", ("sqs:SendMessage",), (own,), "Lambda keeps the event of an upkeep that failed"),
         *_lake(declaration, looks=True),
         *_key(("dead-letters", "upkeep-dead-letters"), declaration),
+        *fetching(declaration),
         *_telling("upkeep"),
     )
 
@@ -108,6 +110,25 @@ def notices(declaration: Declaration) -> tuple[str, ...]:
 def _notices(declaration: Declaration) -> list[Statement]:
     topics = notices(declaration)
     return [Statement("Tell", calls.NOTICES, topics, "tell people, as notices declare")] if topics else []
+
+
+def fetching(declaration: Declaration) -> list[Statement]:
+    """Fetch the secrets that are declared, and have those decrypted that are encrypted with a key of the user's."""
+    wanted = declaration.aws.wanted_secrets.values()
+    if not wanted:
+        return []
+    places = tuple(dict.fromkeys(arns.secret(one.secret) for one in wanted))
+    found = [Statement("Secrets", calls.SECRETS, places, "fetch the secrets that lake.yaml takes")]
+    keyed = [(one.kms_key, arns.secret(one.secret)) for one in wanted if one.kms_key is not None]
+    for at, key in enumerate(dict.fromkeys(key for key, _ in keyed), start=1):
+        encrypted = tuple(dict.fromkeys(place for known, place in keyed if known == key))
+        conditions: Conditions = {
+            "StringEquals": {"kms:ViaService": f"secretsmanager.{key.split(':')[3]}.amazonaws.com"},
+            "StringLike": {"kms:EncryptionContext:SecretARN": encrypted},
+        }
+        place, why = arns.in_partition(key), "have these secrets decrypted with a key of their own"
+        found.append(Statement(f"SecretKey{at}", calls.SECRET_KEYS, (place,), why, conditions))
+    return found
 
 
 def _key(queues: tuple[str, ...], declaration: Declaration) -> list[Statement]:

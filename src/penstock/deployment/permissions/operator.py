@@ -1,7 +1,8 @@
-"""What somebody needs who looks after a deployed lake from a laptop: a suggested policy, given to whom the owner wants.
+"""What people need who look after a deployed lake from a laptop: suggested policies, given to whom the owner wants.
 
-It asks, looks and repairs: queries, logs, the state, dead letters, quarantine. It neither deploys nor destroys, and it
-can change no file as delivered.
+The operator asks, looks and repairs: queries, logs, the state, dead letters, what is in quarantine. It neither deploys
+nor destroys, changes no table, and can change no file as delivered. Whoever brings rows back from quarantine commits
+them from the laptop, as a function would do it, and needs the second policy besides.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from penstock.declaration import Declaration
 from penstock.deployed import FUNCTIONS
 from penstock.deployment.confirmations import ACTIONS as CONFIRMED
 from penstock.deployment.permissions import calls
-from penstock.deployment.permissions.functions import notices
+from penstock.deployment.permissions.functions import fetching, notices
 from penstock.naming import TableName
+from penstock.queries.saved import key_of
 
 WATCHING = ("cloudformation:DescribeStacks", "cloudformation:ListStackResources")
 DEPTHS = ("sqs:GetQueueAttributes",)
 ALARMS = ("cloudwatch:DescribeAlarms",)
+READ_ANYWAY = ("s3:GetObject",)
+COMMITS = ("glue:UpdateTable",)
 
 
 def operator(declaration: Declaration) -> tuple[Statement, ...]:
@@ -68,7 +72,14 @@ def _asking(declaration: Declaration) -> list[Statement]:
         Statement("Ask", ASKING, (arns.workgroup(),), "ask in the lake's workgroup"),
         Statement("LookUp", tuple(sorted({*LOOKING_UP, *calls.READING})), places, "tables and their schemas"),
         Statement("Results", RESULTS, (results,), "write and read results of queries", OURS),
+        *_keeping(declaration),
     ]
+
+
+def _keeping(declaration: Declaration) -> list[Statement]:
+    """Keep what saved queries found, each under its own key; nobody else writes beside the results of Athena."""
+    kept = tuple(arns.objects(arns.ENRICHED, key_of(name)) for name in declaration.queries)
+    return [Statement("Keep", calls.KEEPING, kept, "keep the rows of saved queries", OURS)] if kept else []
 
 
 def _files() -> list[Statement]:
@@ -108,3 +119,24 @@ def _key() -> list[Statement]:
         Statement("StateKey", ("kms:Decrypt",), (arns.KEY,), "use the state store", key_through("dynamodb", state)),
         Statement("QueueKey", both, (arns.KEY,), "use the queues", key_through("sqs", sqs)),
     ]
+
+
+def readmitter(declaration: Declaration) -> tuple[Statement, ...]:
+    """The suggested policy for `quarantine readmit` and `quarantine purge`, besides the operator's."""
+    tables = sorted({TableName.parse(name) for name in declaration.tables})
+    if not tables:
+        return ()
+    files = (*map(arns.data, tables), *map(arns.quarantined, tables))
+    layers = sorted({table.layer for table in tables})
+    databases = (arns.glue_database(declaration.lake, layer) for layer in layers)
+    places = (arns.glue("catalog"), *databases, *(arns.glue_table(declaration.lake, table) for table in tables))
+    writing = calls.without(calls.TABLES, (*calls.LISTS, *READ_ANYWAY))
+    processed = key_through("s3", {"aws:s3:arn": arns.bucket(arns.PROCESSED)})
+    return (
+        Statement(
+            "Tables", writing, files, "write the rows that are brought back, and remove those kept long enough", OURS
+        ),
+        Statement("Commit", COMMITS, places, "commit them to their tables"),
+        Statement("WriteKey", ("kms:GenerateDataKey",), (arns.KEY,), "write encrypted objects", processed),
+        *fetching(declaration),
+    )

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from penstock.access import arns
 from penstock.access.aws import role_statements
 from penstock.access.policy import Conditions, Statement, document
-from penstock.declaration import Declaration
+from penstock.declaration import AwsRole, Declaration
 from penstock.deployment.permissions.functions import intake, schedule, upkeep
-from penstock.deployment.permissions.operator import operator
+from penstock.deployment.permissions.operator import operator, readmitter
 from penstock.errors import AccessError
 
 ROLE = "role:"
@@ -30,7 +30,7 @@ class Principal:
     """Somebody who may do something.
 
     Attributes:
-        name: `intake`, `upkeep`, `schedule`, `operator`, or `role:` and the name of a declared role.
+        name: `intake`, `upkeep`, `schedule`, `operator`, `readmitter`, or `role:` and the name of a declared role.
         who: What it is, for people.
         statements: What it may do.
         trust: Who may act as it; nobody has to, where it is a suggested policy.
@@ -49,7 +49,7 @@ def principals(declaration: Declaration) -> tuple[Principal, ...]:
 
 def names(declaration: Declaration) -> tuple[str, ...]:
     """What the principals of a lake are called."""
-    return ("intake", "upkeep", "schedule", *(f"{ROLE}{role}" for role in declaration.access), "operator")
+    return ("intake", "upkeep", "schedule", *(f"{ROLE}{role}" for role in declaration.access), "operator", "readmitter")
 
 
 def principal_of(declaration: Declaration, name: str) -> Principal:
@@ -60,7 +60,9 @@ def principal_of(declaration: Declaration, name: str) -> Principal:
     """
     if name.startswith(ROLE):
         role = name.removeprefix(ROLE)
-        return Principal(name, f"the declared role `{role}`", role_statements(declaration, role), of_people())
+        said = declaration.aws.roles.get(role, AwsRole())
+        trust = of_people(tuple(said.who or ()), mfa=said.mfa)
+        return Principal(name, f"the declared role `{role}`", role_statements(declaration, role), trust)
     match name:
         case "intake":
             return Principal(name, "the function that turns files into rows", intake(declaration), of_function())
@@ -70,6 +72,9 @@ def principal_of(declaration: Declaration, name: str) -> Principal:
             return Principal(name, "the schedule that starts upkeep", schedule(), of_schedule())
         case "operator":
             return Principal(name, "people who look after the deployed lake from a laptop", operator(declaration))
+        case "readmitter":
+            who = "people who bring rows back from quarantine, in addition to the operator's policy"
+            return Principal(name, who, readmitter(declaration))
     message = f'there is no principal "{name}"'
     raise AccessError(message, hint=f"there are: {', '.join(names(declaration))}")
 
@@ -95,19 +100,23 @@ def of_schedule() -> tuple[Statement, ...]:
 
 
 def of_people(who: tuple[str, ...] = (), *, mfa: bool = False) -> tuple[Statement, ...]:
-    """People of the account may act as a declared role.
+    """People may act as a declared role.
 
     Args:
-        who: ARNs, or patterns of them, of those who may; whom the account's own policies allow it, when left out.
+        who: ARNs, or patterns of them, of those who may; whom the account's own policies allow it, when left out. They
+            need their own account's permission as well.
         mfa: Whether they must have signed in with a second factor.
     """
+    people = tuple(map(arns.in_partition, who))
     conditions: dict[str, Mapping[str, str | tuple[str, ...]]] = {}
-    if who:
-        conditions["ArnLike"] = {"aws:PrincipalArn": who}
+    if people:
+        conditions["ArnLike"] = {"aws:PrincipalArn": people}
     if mfa:
         conditions["Bool"] = {"aws:MultiFactorAuthPresent": "true"}
-    why = "people whom the account's policies allow to act as this role"
-    return (Statement("Trust", ("sts:AssumeRole",), (), why, conditions, {"AWS": arns.ACCOUNT_ROOT}),)
+    accounts = tuple(dict.fromkeys(arns.root_of(arn) for arn in who)) or (arns.ACCOUNT_ROOT,)
+    why = "people whom their account's policies allow to act as this role"
+    principal = {"AWS": accounts if len(accounts) > 1 else accounts[0]}
+    return (Statement("Trust", ("sts:AssumeRole",), (), why, conditions, principal),)
 
 
 def _trust(service: str, why: str, conditions: Conditions) -> Statement:

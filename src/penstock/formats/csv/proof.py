@@ -17,7 +17,7 @@ import os
 import re
 from array import array
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -175,13 +175,6 @@ class Patterns:
         """Whether quotes are well formed in a block of records of any width, and no line in them looks like one."""
         return _matches(block, self._sound) and (not self._calm or _matches(block, self._calm))
 
-    def readable(self, block: bytes, cuts: Sequence[int]) -> list[bool]:
-        """Which parts of a block of whole records the engine reads exactly, or refuses by itself."""
-        ragged = _matching(block, cuts, self._by_level[RAGGED])
-        if not self._calm:
-            return ragged
-        return [left and right for left, right in zip(ragged, _matching(block, cuts, self._calm), strict=True)]
-
     def level(self, block: bytes, least: int) -> int:
         """How well a block of whole records is matched; those from `least` on are tried."""
         if self.repeats_header(block):
@@ -204,19 +197,13 @@ def _calm(d: str, q: str, width: int) -> str:
 
 
 def _matches(block: bytes, pattern: str) -> bool:
-    """Whether a pattern matches; RE2 takes bytes as they are."""
-    return _matching(block, (0, len(block)), pattern)[0]
-
-
-def _matching(block: bytes, cuts: Sequence[int], pattern: str) -> list[bool]:
-    """Which parts of a block a pattern matches; they lie between the cuts. The pattern is only compiled once."""
+    """Whether a pattern matches; RE2 takes bytes as they are, and none of them is copied."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ends = pa.py_buffer(array("q", cuts))
-    parts = pa.Array.from_buffers(pa.large_binary(), len(cuts) - 1, [None, ends, pa.py_buffer(block)])
-    found: list[bool] = pc.match_substring_regex(parts, pattern=pattern).to_pylist()
-    return found
+    ends = pa.py_buffer(array("q", (0, len(block))))
+    whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(block)])
+    return bool(pc.match_substring_regex(whole, pattern=pattern)[0].as_py())
 
 
 def _level(blocks: Iterator[bytes], patterns: Patterns) -> int:

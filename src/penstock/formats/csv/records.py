@@ -16,7 +16,7 @@ from typing import NamedTuple
 from penstock.formats.csv.cells import TOTAL_STARTS, is_total
 from penstock.formats.csv.dialect import Dialect
 from penstock.formats.csv.fields import NOT_CLOSED, Cut, cut, quick_cutter, quotes
-from penstock.formats.csv.lines import CHUNK_BYTES, Line, read_lines, unit
+from penstock.formats.csv.lines import CHUNK_BYTES, Line, read_lines
 
 MAX_QUOTED_LINES = 20_000
 MAX_QUOTED_BYTES = 1_000_000
@@ -89,7 +89,6 @@ class Records:
         self._lines = enumerate(lines, start=1)
         self._again: deque[tuple[int, Line]] = deque()
         self._quick = quick_cutter(dialect)
-        self._unit = unit(dialect.encoding)
         self._comment = dialect.comment
         self._comments_sure = dialect.is_declared("comment")
         self._names: list[str] | None = None

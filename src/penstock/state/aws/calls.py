@@ -73,11 +73,16 @@ def pause(attempt: int) -> None:
 
 
 class Calls:
-    """Calls to one table."""
+    """Calls to one table.
+
+    Attributes:
+        own: Documents that only this process writes for a while, as it wrote them last.
+    """
 
     def __init__(self, table: str, region: str | None) -> None:
         """Use the table of this name."""
         self.table, self._region = table, region
+        self.own: dict[Key, Found] = {}
 
     @property
     def _client(self) -> Any:
@@ -185,6 +190,11 @@ class Calls:
         if rev == 0:
             return {**given, "ConditionExpression": _NEW}
         return {**given, "ConditionExpression": _SAME, "ExpressionAttributeValues": {":rev": {"N": str(rev)}}}
+
+    def replace(self, key: Key, doc: Doc) -> None:
+        """Write a document over whatever is there: for what is only a copy of something known elsewhere."""
+        with aws.asking("write the state store", self.table):
+            self._client.put_item(TableName=self.table, Item=item_of(key, doc, 1, "", None))
 
     def next_number(self, what: Key, many: int = 1) -> int:
         """Count on by `many`; gives the first of the new numbers."""

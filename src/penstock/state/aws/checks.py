@@ -59,7 +59,9 @@ class Checks:
 def _add(unit: Unit, at: tuple[str, str], facts: list[Doc], expires: float) -> None:
     """Put outcomes behind those of the run that are there, which they replace where they are about the same."""
     table, run = at
-    there = unit.query(f"checks#{table}", f"{run}#", f"{run}#~")
+    first = (f"checks#{table}", f"{run}#{0:06d}")
+    unit.presume(first)
+    there = [] if unit.get(first) is None else unit.query(f"checks#{table}", f"{run}#", f"{run}#~")
     new = {(found["file"], found["name"]): found for found in facts}
     known = [found for _, part in there for found in part["outcomes"]]
     kept = [found for found in known if (found["file"], found["name"]) not in new]

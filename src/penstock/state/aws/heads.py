@@ -21,6 +21,7 @@ class Heads:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._latest: dict[TableName, Head] = {}
+        self._counted: set[TableName] = set()
 
     def get(self, table: TableName, pointer: str) -> Head | None:
         """The head for exactly this pointer."""
@@ -36,6 +37,7 @@ class Heads:
     def forget(self) -> None:
         """Forget all tables; the catalog knows them."""
         self._latest.clear()
+        self._counted.clear()
         for table in self._database.tables():
             self._database.call(partial(Unit.discard, key=head_at(table)))
 
@@ -44,6 +46,9 @@ class Heads:
         at, facts = head_at(head.table), _facts(head)
         self._latest[head.table] = head
         try:
+            if head.table in self._counted:
+                self._database.calls.replace(at, facts)
+                return
             item_of(at, facts, 1, "", None)
         except TooLargeError:
             return
@@ -54,6 +59,7 @@ class Heads:
             unit.put(at, facts)
 
         self._database.call(put)
+        self._counted.add(head.table)
 
 
 def _facts(head: Head) -> Doc:

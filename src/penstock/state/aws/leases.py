@@ -6,8 +6,8 @@ import threading
 from functools import partial
 
 from penstock.state.aws.database import Database, until_in
-from penstock.state.aws.documents import Doc
-from penstock.state.aws.layout import KEPT_SECONDS, lease_at, worker_at
+from penstock.state.aws.documents import NOTHING, Doc, Found
+from penstock.state.aws.layout import KEPT_SECONDS, Key, lease_at, worker_at
 from penstock.state.aws.unit import Unit
 from penstock.state.store import LEASE_SECONDS, Lease
 
@@ -31,6 +31,7 @@ class Leases:
                 return None
             token = 1 if there is None else there["token"] + 1
             unit.put(at, {"worker": worker, "token": token, "until": now + LEASE_SECONDS})
+            self._database.calls.own.setdefault(at, NOTHING)
             return token
 
         token = self._database.call(acquired)
@@ -71,7 +72,7 @@ class Leases:
         with self._leaving:
             left = list(self._left)
         for lease in left:
-            self._database.call(partial(_let_go, lease=lease))
+            self._database.call(partial(_let_go, lease=lease, own=self._database.calls.own))
             with self._leaving:
                 self._left.discard(lease)
             self._database.leases.discard((lease.name, lease.token))
@@ -93,7 +94,10 @@ class Leases:
             self.release(Lease(name, self._database.worker, token))
 
 
-def _let_go(unit: Unit, lease: Lease) -> None:
+def _let_go(unit: Unit, lease: Lease, own: dict[Key, Found]) -> None:
+    last = own.pop(lease_at(lease.name), NOTHING)
+    if last.doc is not None and last.doc["token"] == lease.token:
+        unit.presume(lease_at(lease.name), last)
     there = unit.get(lease_at(lease.name))
     if there is not None and there["token"] == lease.token:
         unit.put(lease_at(lease.name), {**there, "worker": "", "until": 0.0})

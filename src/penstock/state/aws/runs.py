@@ -37,6 +37,7 @@ class Runs:
         expires = max(run.started, self._database.clock.now()) + KEPT_SECONDS["runs"]
 
         def added(unit: Unit) -> None:
+            unit.presume(run_at(run))  # its number is new, but when it is added again
             if unit.get(run_at(run)) is None:
                 unit.put(run_at(run), facts, expires)
                 unit.count(sums_at(run.table), **_counts(run))

@@ -91,6 +91,7 @@ class Unit:
         self._done: list[Call] = []
         self._now: Call = Call(lambda _unit: None)
         self._seen: dict[Key, Found] = {}
+        self._again = False
         self._changed: dict[Key, Doc | None] = {}
         self._expected: set[Key] = set()
         self._numbers: dict[str, tuple[list[int], int]] = {}
@@ -137,6 +138,15 @@ class Unit:
         if key not in self._seen:
             self._read(key)
         return deepcopy(self._seen[key].doc)
+
+    def presume(self, key: Key, found: Found = NOTHING) -> None:
+        """Take a document to be so without reading it: that it is not there, or is as this process wrote it last.
+
+        What the call writes holds only if it was so; otherwise the call is made again, and reads it. A call that may
+        write nothing must not presume anything.
+        """
+        if not self._again and key not in self._changed:
+            self._seen.setdefault(key, found)
 
     def look(self, key: Key) -> Doc | None:
         """A document on which nothing rests that is written."""
@@ -246,6 +256,7 @@ class Unit:
 
     def _repeat(self, group: list[Call]) -> None:
         """Make calls again, on what is there now."""
+        self._again = True
         self._seen.clear()
         self._changed.clear()
         for call in group:
@@ -276,6 +287,8 @@ class Unit:
         self.sequences += sequences
         for key, (doc, _) in write.puts.items():
             self._seen[key] = Found(write.revs[key] + 1, deepcopy(doc), by)
+            if key in self._calls.own:
+                self._calls.own[key] = self._seen[key]
         self._seen |= dict.fromkeys(write.deletes, NOTHING)
         return True
 

@@ -16,6 +16,8 @@ from penstock.state.store import LEASE_SECONDS, Accounting, Arrival, ArrivalStat
 from penstock.state.trouble import ALONE, COMPANY, NO_TROUBLE, Trouble
 
 ENDED = "the process ended while working on it"
+AT_ONCE = 500
+"""Arrivals that are asked for in one statement."""
 SILENT = "the process fell silent while working on it"
 
 
@@ -175,12 +177,20 @@ class Arrivals:
 
     def held(self, arrival: Arrival) -> bool:
         """Whether this attempt still holds the arrival."""
-        found = self._database.rows(
-            "SELECT 1 FROM arrivals WHERE sequence=? AND state='working' AND attempt=?",
-            arrival.sequence,
-            arrival.attempt,
-        )
-        return bool(found)
+        return bool(self.held_among([arrival]))
+
+    def held_among(self, arrivals: Sequence[Arrival]) -> set[int]:
+        """Sequences of those arrivals that their attempts still hold."""
+        attempts, found = {arrival.sequence: arrival.attempt for arrival in arrivals}, set[int]()
+        for at in range(0, len(attempts), AT_ONCE):
+            some = list(attempts)[at : at + AT_ONCE]
+            marks = ",".join("?" * len(some))
+            rows = self._database.rows(
+                f"SELECT sequence, attempt FROM arrivals WHERE state='working' AND sequence IN ({marks})",
+                *some,
+            )
+            found |= {int(sequence) for sequence, attempt in rows if attempts[sequence] == attempt}
+        return found
 
     def find(self, table: TableName | None = None, states: tuple[ArrivalState, ...] = ()) -> list[Arrival]:
         """Arrivals in the order recorded."""
