@@ -221,11 +221,16 @@ def _outcome(folder: Path, content: str, declaration: str = DECLARATION) -> tupl
     return rows, account.rows_in, account.dropped, account.quarantined, aside
 
 
+@pytest.mark.parametrize("noted_rows", [20_000, 3])
 @pytest.mark.parametrize("steps", ["{require: [who]}", "{dedupe: {key: [fee]}}"])
 def test_a_fed_file_has_the_outcome_of_a_careful_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: str, noted_rows: int
 ) -> None:
-    """Rows, accounts and quarantine with lines, bytes and raw text are the same, however the file is read."""
+    """Rows, accounts and quarantine with lines, bytes and raw text are the same, however the file is read.
+
+    Also where more rows are set aside than the engine notes: they are read again, and found near their bytes as well.
+    """
+    monkeypatch.setattr("penstock.engines.duckdb_sql.NOTED_ROWS", noted_rows)
     declaration = DECLARATION.replace("{require: [who]}", steps)
     content = "\n".join([",".join(NAMES), *lines(600)]) + "\n"
     streams: list[Feed] = []
@@ -239,6 +244,7 @@ def test_a_fed_file_has_the_outcome_of_a_careful_reading(
     with monkeypatch.context() as patch:
         if "require" in steps:  # rows are found near where they are said to be
             patch.setattr("penstock.quality.collect.locate_texts", None)
+            patch.setattr("penstock.quality.collect.locate_records", None)
         found = _outcome(tmp_path / "fed", content, declaration)
     assert any(feed.rows > 300 and feed.refused for feed in streams)
     for module in (survey, proof):
@@ -251,6 +257,22 @@ def test_a_fed_file_has_the_outcome_of_a_careful_reading(
     assert rows
     assert {row[3] for row in aside} >= {"malformed", "parse id"}
     assert all(row[0] is not None for row in aside)
+
+
+@pytest.mark.parametrize("odd", [0, 1, 40, 79])
+def test_many_rows_are_counted_from_the_first_that_is_written_in_an_odd_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: int
+) -> None:
+    """One with needless quotes is not found by its text: it and those behind it get their lines by counting records."""
+    monkeypatch.setattr("penstock.engines.duckdb_sql.NOTED_ROWS", 3)
+    bad = [f"x{at},y,z,w" for at in range(80)]
+    bad[odd] = f'x{odd},"y",z,w'
+    content = "\n".join([",".join(NAMES), *(line for row in bad for line in (*SOUND[:5], row))]) + "\n"
+    *_, quarantined, aside = _outcome(tmp_path / "fed", content)
+    lines_of = [row[0] for row in aside if row[5].startswith("x")]
+    assert (quarantined, len(lines_of)) == (80, 80)
+    whole = content.split("\n")
+    assert [whole[line - 1] for line in lines_of] == bad
 
 
 @pytest.mark.parametrize("broken", BROKEN)

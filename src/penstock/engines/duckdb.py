@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -231,7 +231,7 @@ class DuckDBEngine:
         except duckdb.Error as error:
             raise _translated(error) from error
 
-    def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
+    def set_aside(self, work: Work, rules: list[int]) -> Generator[SetAside]:
         """The rows that some rules set aside, in file order."""
         wanted = ", ".join(str(rule) for rule in rules)
         facts = ", ".join([ORDINAL, FATE, *PLACE, ROW])

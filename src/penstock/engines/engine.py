@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -227,7 +227,7 @@ class Engine(Protocol):
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a small SELECT over Parquet files."""
 
-    def set_aside(self, work: Work, rules: list[int]) -> Iterator[SetAside]:
+    def set_aside(self, work: Work, rules: list[int]) -> Generator[SetAside]:
         """The rows that some of the work's rules set aside, in file order."""
 
     def close(self) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -137,7 +137,43 @@ def _by_rule(
         placed = _searched([row for row in written.noted if row.line is None], work, delivered)
         if placed is not None:  # threads note rows in any order; what a row is called must not depend on it
             return iter(sorted([*placed, *((row, None) for row in told)], key=_file_order))
+    elif _come_with_a_byte(work):
+        return _followed(engine, work, asked, written, delivered)
     return _counted(engine.set_aside(work, asked), work, written.rejected)
+
+
+def _followed(
+    engine: Engine, work: Work, asked: list[int], written: Written, delivered: Delivered
+) -> Iterator[tuple[SetAside, Located | None]]:
+    """Rows that are too many to be noted: read again, in order, each found from the byte that it comes with.
+
+    From the first that is not found there, records are counted.
+    """
+    given, dialect = 0, work.source.dialect
+    with closing(engine.set_aside(work, asked)) as rows, _opened(delivered) as file:
+        for row, found in _found_near(file, rows, dialect):
+            if found is None:
+                break
+            given += 1
+            yield row, found
+        else:
+            return
+    yield from islice(_counted(engine.set_aside(work, asked), work, written.rejected), given, None)
+
+
+def _found_near(
+    file: BinaryIO, rows: Iterable[SetAside], dialect: Dialect
+) -> Iterator[tuple[SetAside, Located | None]]:
+    """Rows with their places, up to the first without one: what a step made of a record has none of its own."""
+    at_hand = deque[SetAside]()
+
+    def wanted() -> Iterator[tuple[int, list[bytes]]]:
+        for row in rows:
+            at_hand.append(row)
+            yield row.offset or 0, [] if row.made is not None else _written_as(row, dialect)
+
+    for found in locate_near(file, wanted()):
+        yield at_hand.popleft(), found
 
 
 def _order(row: SetAside) -> tuple[int, int, int, int, str]:
@@ -160,7 +196,7 @@ def _searched(
     if any(row.made is not None for row in rows):
         return None
     dialect = work.source.dialect
-    if work.source.fed and work.source.width >= FEWEST_TELLING and not work.ordered:
+    if _come_with_a_byte(work):
         near = _near_by(rows, dialect, delivered)
         if near is not None:
             return near
@@ -170,6 +206,11 @@ def _searched(
     if Counter(_content(row) for row, _ in placed) != Counter(map(_content, rows)):
         return None
     return iter(placed)
+
+
+def _come_with_a_byte(work: Work) -> bool:
+    """Whether rows come with a byte shortly before them, near which no other record looks like them."""
+    return work.source.fed and work.source.width >= FEWEST_TELLING and not work.ordered
 
 
 def _near_by(
@@ -182,8 +223,8 @@ def _near_by(
     """
     rows = sorted(rows, key=lambda row: row.offset or 0)
     with _opened(delivered) as file:
-        found = locate_near(file, [(row.offset or 0, _written_as(row, dialect)) for row in rows])
-    return None if found is None else zip(rows, found, strict=True)
+        placed = list(_found_near(file, rows, dialect))
+    return None if any(found is None for _, found in placed) else iter(placed)
 
 
 def _unique_places(rows: list[SetAside], dialect: Dialect, delivered: Delivered) -> dict[Any, Located]:

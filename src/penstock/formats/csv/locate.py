@@ -14,6 +14,7 @@ from penstock.formats.csv.dialect import Dialect
 
 _CHUNK = 1 << 20
 _WINDOW = 1 << 16
+_REMEMBERED = 10_000
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -75,22 +76,22 @@ def locate_texts(file: BinaryIO, texts: Iterable[bytes]) -> Iterator[Located]:
         offset += length
 
 
-def locate_near(file: BinaryIO, wanted: Sequence[tuple[int, Sequence[bytes]]]) -> list[Located] | None:
+def locate_near(file: BinaryIO, wanted: Iterable[tuple[int, Sequence[bytes]]]) -> Iterator[Located | None]:
     """Find records that are written in one of several ways, each at an offset or shortly behind it, ascending.
 
-    Equal records are found one behind the other. Gives None unless all are found.
+    Equal records are found one behind the other. Gives None for the first that is not found, and ends there.
     """
     near = _Nearby(file)
     taken: dict[tuple[bytes, ...], int] = {}
-    found = []
     for offset, texts in wanted:
         key = tuple(texts)
         located = near.find(texts, offset, max(offset, taken.get(key, 0)))
+        yield located
         if located is None:
-            return None
+            return
+        if len(taken) >= _REMEMBERED:  # only what lies ahead can be taken for another record
+            taken = {one: behind for one, behind in taken.items() if behind > offset}
         taken[key] = located.offset + 1
-        found.append(located)
-    return found
 
 
 class _Nearby:
