@@ -318,7 +318,7 @@ LOOKERS: dict[str, tuple[str, Looker]] = {
 OF_OTHERS = frozenset(
     {
         *("AWS::Lambda::Alias", "AWS::Lambda::Version", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"),
-        *("AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::Scheduler::Schedule"),
+        *("AWS::SNS::Subscription", "AWS::SNS::TopicPolicy", "AWS::Scheduler::Schedule", "AWS::Athena::NamedQuery"),
     }
 )
 """Types that are parts of others, and are gone with them."""
