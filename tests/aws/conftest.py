@@ -8,9 +8,19 @@ from pathlib import Path
 import pytest
 
 from penstock.storage.aws import S3RawZone, S3Zone
+from tests.aws import cloud
 from tests.aws.machines import Machines
 from tests.aws.proxy import Wire, wire
 from tests.aws.zones import raw_zone, tables_zone
+
+
+@pytest.fixture
+def empty_aws() -> Iterator[None]:
+    """Nothing is on AWS, before and after."""
+    cloud.start()
+    cloud.reset()
+    yield
+    cloud.reset()
 
 
 @pytest.fixture

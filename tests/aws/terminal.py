@@ -30,6 +30,7 @@ WIDE = 100
 STACK = "penstock-consultations"
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CTRL_C = "\x03"
+ASKED = "deploy this? [y/N]: "
 
 
 @dataclass

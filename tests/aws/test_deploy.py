@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,9 @@ from tests.aws.synthesised import text_of
 from tests.cli.conftest import Outcome, call
 from tests.told import say
 
+pytestmark = pytest.mark.usefixtures("empty_aws")
+
 STACK = "penstock-consultations"
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    cloud.start()
-    cloud.reset()
-    yield
-    cloud.reset()
 
 
 OWNED = text_of("consultations") + f"aws: {{region: {cloud.REGION}, owner: ops@example.org}}\n"

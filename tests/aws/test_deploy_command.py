@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +27,16 @@ GROWN = OWNED.replace("tables:\n", "tables:\n  visits: {files: 'visits*.csv'}\n"
 """With a table more."""
 
 
+pytestmark = pytest.mark.usefixtures("empty_aws")
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[Path]:
+def lake(tmp_path: Path) -> Path:
     """The folder of a lake that is not deployed yet."""
-    cloud.start()
-    cloud.reset()
     folder = tmp_path / "clinic"
     folder.mkdir()
     (folder / "lake.yaml").write_text(OWNED, encoding="utf-8")
-    yield folder
-    cloud.reset()
+    return folder
 
 
 def deploy(lake: Path, *options: str) -> str:

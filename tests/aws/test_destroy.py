@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,9 @@ from tests.aws.synthesised import LAKES, template_of, text_of
 from tests.cli.conftest import COMMAND, call, environment
 from tests.told import say
 
+pytestmark = pytest.mark.usefixtures("empty_aws")
+
 STACK = "penstock-consultations"
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    cloud.start()
-    cloud.reset()
-    yield
-    cloud.reset()
 
 
 def everything_on_aws() -> dict[str, list[str]]:

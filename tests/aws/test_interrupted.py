@@ -9,27 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
 import pytest
 
-from tests.aws import cloud
 from tests.aws.deploying import backend, held
 from tests.aws.proxy import Wire, wire
-from tests.aws.terminal import CTRL_C, STACK, Person, stacks
+from tests.aws.terminal import ASKED, CTRL_C, STACK, Person, Terminal, stacks
 
-pytestmark = pytest.mark.timeout(240)
-
-ASKED = "deploy this? [y/N]: "
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    cloud.start()
-    cloud.reset()
-    yield
-    cloud.reset()
+pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("empty_aws")]
 
 
 # --- Ctrl-C -----------------------------------------------------------------------------------
@@ -115,12 +105,19 @@ def let_go() -> None:
         stack.status = stack.status.replace("_IN_PROGRESS", "_COMPLETE")
 
 
-def test_two_at_the_same_question(tmp_path: Path) -> None:
-    """Both see the plan; one agrees, the other a moment later: it is done once, and both are told that it is there."""
-    person = Person(tmp_path)
+@contextmanager
+def both_asked(person: Person) -> Iterator[tuple[Terminal, Terminal]]:
+    """Two calls of deploy, both at their question."""
     with person.calls("deploy") as one, person.calls("deploy") as two:
         one.until(ASKED)
         two.until(ASKED)
+        yield one, two
+
+
+def test_two_at_the_same_question(tmp_path: Path) -> None:
+    """Both see the plan; one agrees, the other a moment later: it is done once, and both are told that it is there."""
+    person = Person(tmp_path)
+    with both_asked(person) as (one, two):
         one.type("y\n")
         assert one.end() == 0, one.shown
         two.type("y\n")
@@ -132,9 +129,7 @@ def test_two_at_the_same_question(tmp_path: Path) -> None:
 def test_one_declines_what_another_agrees_to(tmp_path: Path) -> None:
     """The one who says no takes nothing away from the one who says yes afterwards: it is prepared anew, and asked."""
     person = Person(tmp_path)
-    with person.calls("deploy") as one, person.calls("deploy") as two:
-        one.until(ASKED)
-        two.until(ASKED)
+    with both_asked(person) as (one, two):
         one.type("n\n")
         assert one.end() == 1, one.shown
         two.shown = ""

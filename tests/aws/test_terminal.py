@@ -5,29 +5,19 @@ Real processes on pseudo-terminals against moto's server. Of the functions' code
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from penstock import aws
 from tests.aws import cloud
-from tests.aws.terminal import CTRL_C, STACK, Person, stacks
+from tests.aws.terminal import ASKED, CTRL_C, STACK, Person, stacks
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("empty_aws")]
 
 RAW = f"{STACK}-raw-{cloud.ACCOUNT}-{cloud.REGION}"
 ARTIFACTS = f"penstock-artifacts-{cloud.ACCOUNT}-{cloud.REGION}"
-ASKED = "deploy this? [y/N]: "
 NAMED = "type the lake's name, consultations, to remove it"
-
-
-@pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    cloud.start()
-    cloud.reset()
-    yield
-    cloud.reset()
 
 
 @pytest.mark.parametrize(("keys", "code"), [("n\n", 1), (CTRL_C, 130)])

@@ -99,13 +99,12 @@ def command(
             return _keep_several(session, lake, saved, engine)
         statement = lake.saved().sql(saved[0]) if saved else statement
         asked = _Asked(statement, at, role, _engine(session, statement, at, engine))
-        if not saved:
-            _show(lake, asked, shown)
-        elif at is None and role is None:
+        if saved and at is None and role is None:
             _keep_one(lake, saved[0], asked.engine, shown)
         else:
             _show(lake, asked, shown)
-            say("not kept: with --at or --role a saved query is only asked", err=True)
+            if saved:
+                say("not kept: with --at or --role a saved query is only asked", err=True)
     return 0
 
 
