@@ -90,7 +90,7 @@ class DuckDBEngine:
     def describe(self, source: Source, select: str) -> list[tuple[str, str]]:
         """Names and types that `select` gives over `source`."""
         try:
-            with fed(self._connection, source):
+            with fed(self._connection, source, select):
                 rows = self._connection.execute(f"DESCRIBE {with_source(source, select)}").fetchall()
         except duckdb.Error as error:
             raise BadFileError(_first_line(error)) from error
@@ -112,7 +112,7 @@ class DuckDBEngine:
         sql = with_source(source, f"SELECT {', '.join(tests)} FROM {SOURCE}")
         self._forget_rejects()
         try:
-            with fed(self._connection, source):
+            with fed(self._connection, source, sql):
                 row = self._connection.execute(sql).fetchall()[0]
         except duckdb.Error as error:
             raise _translated(error) from error
@@ -158,7 +158,7 @@ class DuckDBEngine:
         if work.ordered:
             connection.execute("SET preserve_insertion_order=true")
         try:
-            with fed(connection, work.source, ordered=work.ordered) as feed:
+            with fed(connection, work.source, work.select, ordered=work.ordered) as feed:
                 outcome = connection.execute(copy_sql(work, path)).fetchall()[0]
                 scanned = _scanned(json.loads(connection.get_profiling_information(format="json")))
         finally:
@@ -241,7 +241,7 @@ class DuckDBEngine:
         sql = with_source(work.source, select, ordered=True)
         self._connection.execute("SET preserve_insertion_order=true")
         try:
-            with fed(self._connection, work.source, ordered=True):
+            with fed(self._connection, work.source, work.select, ordered=True):
                 result = self._connection.execute(sql)
                 while rows := result.fetchmany(FETCH):
                     for ordinal, rule, line, offset, length, made, values in rows:

@@ -17,6 +17,7 @@ from penstock.engines.duckdb_sql import FEED, cells, with_source
 from penstock.engines.engine import FATE, ORDINAL, PLACE, ROW, Parsed, Rejected, SetAside, Work, Written, flag_column
 from penstock.errors import AccountingError
 from penstock.formats.csv import feed
+from penstock.formats.csv.certain import arrow_type, certain_columns
 from penstock.naming import identifier
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class DuckDBBatch:
         """Do the work on the records of several files."""
         self._connection, self._work, self._files = connection, work, files
         self._last = list(accumulate(file.records.num_rows for file in files))
-        connection.register(FEED, _stream(files))
+        connection.register(FEED, _stream(work, files))
         connection.execute("SET preserve_insertion_order=true")
         try:
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {TABLE} AS {self._rows()}")
@@ -102,11 +103,17 @@ class DuckDBBatch:
         self._connection.execute(f"DROP TABLE IF EXISTS {TABLE}")
 
 
-def _stream(files: Sequence[Parsed]) -> Any:
-    """All records one after the other, numbered, as an Arrow stream that can be taken once."""
+def _stream(work: Work, files: Sequence[Parsed]) -> Any:
+    """All records one after the other, numbered, as an Arrow stream that can be taken once.
+
+    Which values are certain is not found out: that would take longer for small files than to read their texts.
+    """
     import pyarrow as pa
 
     records = pa.concat_tables([file.records for file in files])
     numbers = pa.py_buffer(array("q", range(1, records.num_rows + 1)))
     ordinals = pa.Array.from_buffers(pa.int64(), records.num_rows, [None, numbers])
-    return records.append_column(feed.ORDINAL, ordinals).to_reader().__arrow_c_stream__()
+    numbered = records.append_column(feed.ORDINAL, ordinals)
+    for name, (_, kind) in certain_columns(work.select, work.source.width).items():
+        numbered = numbered.append_column(name, pa.nulls(records.num_rows, arrow_type(kind)))
+    return numbered.to_reader().__arrow_c_stream__()

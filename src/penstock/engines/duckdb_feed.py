@@ -10,14 +10,17 @@ import duckdb
 from penstock.engines.duckdb_sql import FEED
 from penstock.engines.engine import Rejected, Source
 from penstock.errors import AccountingError
+from penstock.formats.csv.certain import certain_columns
 from penstock.formats.csv.feed import Feed
 
 RAGGED = "RAGGED"
 
 
 @contextmanager
-def fed(connection: duckdb.DuckDBPyConnection, source: Source, *, ordered: bool = False) -> Iterator[Feed | None]:
-    """Let one query find the records of a file that is fed to it; None for any other file.
+def fed(
+    connection: duckdb.DuckDBPyConnection, source: Source, select: str, *, ordered: bool = False
+) -> Iterator[Feed | None]:
+    """Let one query, a `select` over the source, find the records of a file that is fed to it; None for any other file.
 
     Raises:
         DamagedFileError: The file cannot be proven to be read exactly.
@@ -25,7 +28,9 @@ def fed(connection: duckdb.DuckDBPyConnection, source: Source, *, ordered: bool 
     if not source.fed:
         yield None
         return
-    feed = Feed(source.path, source.dialect, source.width, ordered=ordered)
+    feed = Feed(
+        source.path, source.dialect, source.width, ordered=ordered, certain=certain_columns(select, source.width)
+    )
     connection.register(FEED, feed.stream())
     try:
         yield feed

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from penstock.engines.engine import FATE, ORDINAL, PLACE, ROW, SOURCE, Rule, Source, Work, flag_column, raw_column
 from penstock.formats.csv import feed
+from penstock.formats.csv.certain import certain_columns
 from penstock.naming import identifier, literal
 from penstock.state.store import Column
 from penstock.tables.types import field_ids_sql
@@ -42,22 +43,30 @@ def _read_parquet(source: Source) -> str:
 
 
 def with_source(source: Source, select: str, *, ordered: bool = False) -> str:
-    """A SELECT over the file's records, which it finds as `SOURCE`."""
-    return f"WITH {SOURCE} AS ({_scan(source, 'row_number() OVER ()' if ordered else NOTHING)}) {select}"
+    """A SELECT over the file's records, which it finds as `SOURCE`, with the certain values that it asks for."""
+    certain = certain_columns(select, source.width)
+    ordinal = "row_number() OVER ()" if ordered else NOTHING
+    scan = _fed(source, certain, ordinal) if source.fed else _scan(source, certain, ordinal)
+    return f"WITH {SOURCE} AS ({scan}) {select}"
 
 
-def _scan(source: Source, ordinal: str) -> str:
-    """SELECT over the file's records."""
-    own = f"{ordinal} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}"
+def _scan(source: Source, certain: Mapping[str, tuple[int, str]], ordinal: str) -> str:
+    """SELECT over the file's records, of which no value is certain before its text is read."""
+    unknown = (f"CAST(NULL AS {kind}) AS {name}" for name, (_, kind) in certain.items())
+    own = ", ".join([f"{ordinal} AS {ORDINAL}", f"CAST(NULL AS VARCHAR) AS {ROW}", *unknown])
     if source.typed:
         return f"SELECT {own}, * FROM {_read_parquet(source)}"
     places = ", ".join(f"{NOTHING} AS {name}" for name in PLACE)
-    if not source.fed:
-        return f"SELECT {own}, {places}, * FROM {read_csv(source)}"
+    return f"SELECT {own}, {places}, * FROM {read_csv(source)}"
+
+
+def _fed(source: Source, certain: Iterable[str], ordinal: str) -> str:
+    """SELECT over the records of a file that is fed to the engine."""
     own = f"{ordinal if ordinal == NOTHING else feed.ORDINAL} AS {ORDINAL}, CAST(NULL AS VARCHAR) AS {ROW}"
     line, offset, length = PLACE
-    cells = ", ".join(raw_column(at) for at in range(source.width))
-    return f"SELECT {own}, {NOTHING} AS {line}, {feed.NEAR} AS {offset}, {NOTHING} AS {length}, {cells} FROM {FEED}"
+    places = f"{NOTHING} AS {line}, {feed.NEAR} AS {offset}, {NOTHING} AS {length}"
+    cells = ", ".join([*(raw_column(at) for at in range(source.width)), *certain])
+    return f"SELECT {own}, {places}, {cells} FROM {FEED}"
 
 
 def copy_sql(work: Work, path: str) -> str:

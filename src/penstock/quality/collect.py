@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,10 +55,13 @@ def collect(engine: Engine, work: Work, written: Written, delivered: Delivered) 
     """
     if delivered.remarks is not None:
         yield from _remarks(delivered.remarks)
-    yield from _malformed(written.rejected, delivered)
     asked = [at for at, rule in enumerate(work.rules) if rule.fate == QUARANTINED and written.by_rule[at]]
-    if asked:
-        yield from _set_aside(engine, work, asked, written, delivered)
+    near = _found_at_once(work, written, delivered) if asked else None
+    if near is not None:
+        yield from near
+    else:
+        yield from _malformed(written.rejected, delivered)
+        yield from _set_aside(engine, work, asked, written, delivered) if asked else ()
     warned = sorted((row for row in written.examples if work.rules[row.rule].fate == WARNED), key=_order)
     yield from _placed(warned, work, delivered)
 
@@ -92,6 +95,34 @@ def _malformed(rejected: tuple[Rejected, ...], delivered: Delivered) -> Iterator
     with _opened(delivered) as file:
         for record, found in zip(rejected, locate_offsets(file, places), strict=True):
             yield _row(found, None, MALFORMED, record.reason, _text(found.raw))
+
+
+def _found_at_once(work: Work, written: Written, delivered: Delivered) -> Iterator[Row] | None:
+    """Malformed records and rows that were noted with a byte shortly before them, found in one pass over the file.
+
+    None unless every one is found there. In a file that is fed to the engine no line within quotes looks like a record,
+    and what becomes of a record depends on nothing but its cells: of equal ones, the n-th row set aside is the n-th in
+    the file.
+    """
+    if written.noted is None or not _come_with_a_byte(work) or any(row.made is not None for row in written.noted):
+        return None
+    dialect = work.source.dialect
+    wanted: list[tuple[int, list[bytes], Rejected | SetAside]] = [
+        (record.offset, [record.raw.encode("utf-8", "surrogatepass")], record) for record in written.rejected
+    ]
+    wanted += [(row.offset or 0, _written_as(row, dialect), row) for row in written.noted]
+    wanted.sort(key=lambda one: one[0])
+    with _opened(delivered) as file:
+        places = list(locate_near(file, ((offset, texts) for offset, texts, _ in wanted)))
+    if len(places) < len(wanted) or None in places:
+        return None
+    found = [(what, place) for (_, _, what), place in zip(wanted, places, strict=True) if place is not None]
+    malformed = ((record, place) for record, place in found if isinstance(record, Rejected))
+    rows = [(row, place) for row, place in found if isinstance(row, SetAside)]
+    return chain(
+        (_row(place, None, MALFORMED, record.reason, _text(place.raw)) for record, place in malformed),
+        (_row_of(work, row, place, delivered) for row, place in sorted(rows, key=_file_order)),
+    )
 
 
 def _set_aside(engine: Engine, work: Work, asked: list[int], written: Written, delivered: Delivered) -> Iterator[Row]:
@@ -196,10 +227,6 @@ def _searched(
     if any(row.made is not None for row in rows):
         return None
     dialect = work.source.dialect
-    if _come_with_a_byte(work):
-        near = _near_by(rows, dialect, delivered)
-        if near is not None:
-            return near
     by_text = {text: row for row in rows for text in _written_as(row, dialect)}
     with _opened(delivered) as file:
         placed = [(by_text[found.raw], found) for found in locate_texts(file, by_text)]
@@ -211,20 +238,6 @@ def _searched(
 def _come_with_a_byte(work: Work) -> bool:
     """Whether rows come with a byte shortly before them, near which no other record looks like them."""
     return work.source.fed and work.source.width >= FEWEST_TELLING and not work.ordered
-
-
-def _near_by(
-    rows: Sequence[SetAside], dialect: Dialect, delivered: Delivered
-) -> Iterator[tuple[SetAside, Located | None]] | None:
-    """Rows that come with a byte shortly before them; None unless all are found there.
-
-    In a file that is fed to the engine no line within quotes looks like a record, and what becomes of a record depends
-    on nothing but its cells: of equal ones, the n-th row set aside is the n-th in the file.
-    """
-    rows = sorted(rows, key=lambda row: row.offset or 0)
-    with _opened(delivered) as file:
-        placed = list(_found_near(file, rows, dialect))
-    return None if any(found is None for _, found in placed) else iter(placed)
 
 
 def _unique_places(rows: list[SetAside], dialect: Dialect, delivered: Delivered) -> dict[Any, Located]:

@@ -13,7 +13,7 @@ from penstock.steps.checks import apply_checks, needs_order
 from penstock.steps.columns import drop, keep, rename
 from penstock.steps.declared import clip, fill, map_values
 from penstock.steps.frame import Field, Frame, TypesOf, source_frame
-from penstock.steps.parsing import cast, parse
+from penstock.steps.parsing import cast, parse, read_as_written
 from penstock.steps.reshape import dedupe, explode, select
 from penstock.steps.rows import filter_rows, require
 from penstock.steps.source_types import SourceColumn, typed
@@ -108,7 +108,8 @@ def compile_steps(
         BadFileError: A step or check needs a column that is not there.
     """
     checks = list(part.checks)
-    frame = typed(replace(source_frame(width, types_of, guarded=guarded), kinds=kinds), columns)
+    source = source_frame(width, types_of, read_as_written(steps, columns), guarded=guarded)
+    frame = typed(replace(source, kinds=kinds), columns)
     if part.before:
         frame = apply_checks(frame, table, checks, "before", part.others)
     for at, step in enumerate(steps, start=part.first):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from penstock.engines import FATE, ORDINAL, PLACE, ROW, SOURCE, Rule, flag_column, raw_column
 from penstock.errors import BadFileError
 from penstock.formats import RESERVED
+from penstock.formats.csv.certain import certain_column
 from penstock.naming import did_you_mean, identifier
 from penstock.steps.expressions import columns_of
 
@@ -21,12 +22,14 @@ class Field:
         type: Its DuckDB type; None when only the engine can tell.
         cell: Position in the file, from 0, of the cell that its values are read from, one for one; None for any other.
         origin: Name of that column in the file.
+        as_found: Whether its values are the texts of that cell, untouched.
     """
 
     name: str
     type: str | None
     cell: int | None = None
     origin: str | None = None
+    as_found: bool = False
 
     @property
     def found(self) -> str:
@@ -49,6 +52,7 @@ class Frame:
         place: Which step is being compiled, for errors.
         ordered: Whether the SELECT needs the ordinals of records.
         kinds: DuckDB types of the file's cells; empty where all are text.
+        certain: Columns with certain values of texts that a later step reads.
     """
 
     select: str
@@ -60,6 +64,7 @@ class Frame:
     place: str = ""
     ordered: bool = False
     kinds: tuple[str, ...] = ()
+    certain: tuple[str, ...] = ()
 
     def find(self, name: str) -> Field:
         """The field called `name`, upper and lower case alike.
@@ -101,7 +106,7 @@ class Frame:
 
     def layer(self, fields: tuple[Field, ...], changed: dict[str, str], fate: str = FATE) -> Frame:
         """Put a SELECT around this one: `fields` in order, those in `changed` computed by the SQL given there."""
-        raw = [*carried(self.width), *self.flags]
+        raw = [*carried(self.width), *self.certain, *self.flags]
         columns = [
             f"{changed[field.name]} AS {identifier(field.name)}" if field.name in changed else identifier(field.name)
             for field in fields
@@ -120,9 +125,17 @@ class Frame:
 
     def with_fields(self, new: list[tuple[Field, str]]) -> Frame:
         """Compute columns in one SELECT, all of them from the values before it; see `with_field`."""
-        fields = {field.name.lower(): field for field in self.fields} | {field.name.lower(): field for field, _ in new}
+        changed_fields = {field.name.lower(): replace(field, as_found=False) for field, _ in new}
+        fields = {field.name.lower(): field for field in self.fields} | changed_fields
         changed = {field.name: f"CASE WHEN {FATE} IS NULL THEN {sql} END" for field, sql in new}
         return self.layer(tuple(fields.values()), changed)
+
+    def certain_of(self, field: Field, kind: str) -> str | None:
+        """Column with the values of type `kind` that are certain of a field's texts; None where none is."""
+        if not field.as_found or field.cell is None:
+            return None
+        name = certain_column(field.cell, kind)
+        return name if name in self.certain else None
 
     def without(self, *names: str) -> Frame:
         """Leave fields out."""
@@ -144,7 +157,12 @@ class Frame:
         for condition, rule in conditions:
             flag = flag_column(len(frame.rules))
             flagged = f"coalesce(CASE WHEN {FATE} IS NULL THEN {condition} END, false) AS {flag}"
-            columns = [*carried(self.width), *frame.flags, *(identifier(field.name) for field in self.fields)]
+            columns = [
+                *carried(self.width),
+                *self.certain,
+                *frame.flags,
+                *(identifier(field.name) for field in self.fields),
+            ]
             select = f"SELECT {', '.join([*columns, FATE, flagged])} FROM ({frame.select})"
             frame = replace(frame, select=select, rules=(*frame.rules, rule))
         return frame
@@ -155,7 +173,7 @@ def carried(width: int) -> list[str]:
     return [ORDINAL, *PLACE, ROW, *(raw_column(at) for at in range(width))]
 
 
-def source_frame(width: int, types_of: TypesOf, *, guarded: bool) -> Frame:
+def source_frame(width: int, types_of: TypesOf, certain: tuple[str, ...] = (), *, guarded: bool) -> Frame:
     """The file's records before anything is done to them."""
-    raw = ", ".join(carried(width))
-    return Frame(f"SELECT {raw}, CAST(NULL AS INTEGER) AS {FATE} FROM {SOURCE}", (), (), width, types_of, guarded)
+    select = f"SELECT *, CAST(NULL AS INTEGER) AS {FATE} FROM {SOURCE}"
+    return Frame(select, (), (), width, types_of, guarded, certain=certain)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from penstock.declaration import ParseRule
+from penstock.declaration import ParseRule, Step
 from penstock.engines import Rule
 from penstock.errors import BadFileError
+from penstock.formats.csv.certain import CERTAIN, certain_column
 from penstock.naming import identifier
 from penstock.steps.check_values import NUMBERS, family
 from penstock.steps.frame import Field, Frame
@@ -26,6 +28,7 @@ from penstock.steps.reading import (
     word_list,
 )
 from penstock.steps.rows import OUTCOME
+from penstock.steps.source_types import SourceColumn
 
 _SCRATCH = (OUTCOME, TEXT, BODY, INSTANT, EARLIER)
 
@@ -44,8 +47,27 @@ def _parse(frame: Frame, name: str, rule: ParseRule) -> Frame:
         return _convert(frame, field, kind, f"parse {name}")
     frame, rule_name = _as_text(frame, field), f"parse {name}"
     if rule == ParseRule(type=rule.type) and kind != TIMESTAMPTZ:
-        return read(frame, field, plain_reading(kind, identifier(field.name)), rule_name)
+        return read(frame, field, _as_written(frame, field, kind), rule_name)
     return _typed(_trimmed(frame, field, rule.nulls), field, rule, rule_name).without(*_SCRATCH)
+
+
+def read_as_written(steps: Sequence[Step], columns: Sequence[SourceColumn]) -> tuple[str, ...]:
+    """Columns with certain values that such steps can do with: of texts that they read in the plainest way."""
+    cells = {column.name.lower(): column.cell for column in columns if column.type == column.kind == "VARCHAR"}
+    found: dict[str, None] = {}
+    for step in steps:
+        if step.kind == "rename":
+            cells |= {new.lower(): cells.get(old.lower()) for old, new in step.body.items()}
+        elif step.kind in {"parse", "cast"}:
+            for name, rule in step.body.items():
+                cell, kind = cells.get(name.lower()), TYPES.get(rule if isinstance(rule, str) else rule.type)
+                if cell is not None and kind in CERTAIN:
+                    found[certain_column(cell, kind)] = None
+    return tuple(found)
+
+
+def _as_written(frame: Frame, field: Field, kind: str) -> Reading:
+    return plain_reading(kind, identifier(field.name), frame.certain_of(field, kind))
 
 
 def _trimmed(frame: Frame, field: Field, nulls: list[str] | None) -> Frame:
@@ -119,7 +141,7 @@ def cast(frame: Frame, types: dict[str, str]) -> Frame:
             frame, instant = read_instants(_trimmed(frame, field, None), field, ParseRule(type="timestamptz"), rule)
             frame = frame.with_field(replace(field, type=kind), instant).without(*_SCRATCH)
         elif kind != "VARCHAR":
-            frame = read(frame, field, plain_reading(kind, identifier(field.name)), rule)
+            frame = read(frame, field, _as_written(frame, field, kind), rule)
     return frame
 
 

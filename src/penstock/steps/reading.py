@@ -67,9 +67,11 @@ def word_list(words: Iterable[str]) -> str:
     return f"({', '.join(f'lower({literal(word)})' for word in words)})"
 
 
-def plain_reading(kind: str, text: str) -> Reading:
-    """Read the text as SQL, JSON and ISO 8601 write values of the type."""
+def plain_reading(kind: str, text: str, certain: str | None = None) -> Reading:
+    """Read the text as SQL, JSON and ISO 8601 write values of the type; there may be a column of `certain` values."""
     value, refused = reading_sql(kind, text, OUTCOME)
+    if certain is not None:
+        value, refused = f"coalesce({certain}, {value})", f"CASE WHEN {certain} IS NULL THEN {refused} ELSE false END"
     return Reading(kind, value, refused, KINDS.get(kind, f"a {kind.lower()}"))
 
 

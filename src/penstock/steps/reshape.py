@@ -65,7 +65,7 @@ def _unnested(frame: Frame, rule: Rule, kind: str) -> Frame:
     flag = f"{OUTCOME} > 0 AS {flag_column(len(frame.rules))}"
     select = f"SELECT {', '.join([*names, ELEMENT, flag])} FROM ({unnested})"
     fields = (*frame.fields[:-1], Field(ELEMENT, kind))
-    return replace(frame, select=select, fields=fields, rules=(*frame.rules, rule))
+    return replace(frame, select=select, fields=fields, rules=(*frame.rules, rule), certain=())
 
 
 def _renamed(frame: Frame, old: str, new: str) -> Frame:
@@ -112,9 +112,8 @@ def select(frame: Frame, statement: str) -> Frame:
         *(f"CAST(NULL AS {field.type}) AS {identifier(field.name)}" for field in fields),
     ]
     both = f"SELECT {', '.join(outcome)} FROM {ELEMENT} UNION ALL SELECT {', '.join(rest)} FROM {_ALL}"
-    return replace(
-        frame, select=f"SELECT * FROM (WITH {ctes} {both})", fields=fields, rules=(*frame.rules, consumed, made)
-    )
+    selected = f"SELECT * FROM (WITH {ctes} {both})"
+    return replace(frame, select=selected, fields=fields, rules=(*frame.rules, consumed, made), certain=())
 
 
 def _cell_type(frame: Frame, at: int) -> str:

@@ -6,11 +6,12 @@ file is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from penstock.engines import Fate, Rule, raw_column
-from penstock.formats import holds_sql, value_sql
+from penstock.formats import holds_sql, pointed, value_sql
+from penstock.formats.csv.certain import CERTAIN, certain_column
 from penstock.formats.nested import DECIMAL
 from penstock.formats.text_types import WORDS, pointed_sql
 from penstock.naming import identifier
@@ -57,14 +58,16 @@ class SourceColumn:
 def typed(frame: Frame, columns: list[SourceColumn]) -> Frame:
     """Give the file's columns their types; rows with a value that does not fit are set aside."""
     known = [column for column in columns if column.state != "unwanted"]
-    fields = tuple(Field(column.name, column.type, column.cell, column.name) for column in known)
+    fields = tuple(Field(column.name, column.type, column.cell, column.name, _as_found(column)) for column in known)
     changed = {column.name: _value(column) for column in known}
     refused = [
         (condition, Rule(column.rule, _fate(column), _reason(column), column.name, column.cell))
         for column in columns
         if (condition := _refused(column))
     ]
-    return frame.layer(fields, changed).set_aside(refused)
+    told = tuple(name for column in columns if (name := _certain(column)))
+    typed_frame = replace(frame, certain=(*frame.certain, *told)).layer(fields, changed).set_aside(refused)
+    return replace(typed_frame, certain=frame.certain)
 
 
 def _fate(column: SourceColumn) -> Fate:
@@ -78,12 +81,23 @@ def _value(column: SourceColumn) -> str:
     if column.kind == column.type:
         return cell
     if column.kind == "VARCHAR" and column.type in WORDS:
-        return value_sql(column.type, pointed_sql(column.type, cell, column.decimal))
+        value = value_sql(column.type, pointed_sql(column.type, cell, column.decimal))
+        return f"coalesce({certain}, {value})" if (certain := _certain(column)) else value
     if column.kind == "VARCHAR" and DECIMAL.fullmatch(column.type):
         return f"TRY_CAST({pointed_sql('DOUBLE', cell, column.decimal)} AS {column.type})"
     if column.type == "VARCHAR":
         return f"CAST(to_json({cell}) AS VARCHAR)" if _is_nested(column.kind) else f"CAST({cell} AS VARCHAR)"
     return f"TRY_CAST({cell} AS {column.type})"
+
+
+def _as_found(column: SourceColumn) -> bool:
+    return column.kind == column.type == "VARCHAR" and not column.empty
+
+
+def _certain(column: SourceColumn) -> str:
+    """Column with the values that are certain before their text is read; empty where there is none."""
+    told = column.kind == "VARCHAR" and column.type in CERTAIN and pointed("DOUBLE", ".", column.decimal) == "."
+    return certain_column(column.cell, column.type) if told and column.cell is not None else ""
 
 
 def _refused(column: SourceColumn) -> str:
@@ -95,7 +109,10 @@ def _refused(column: SourceColumn) -> str:
     cell = raw_column(column.cell)
     if column.empty or column.state == "unwanted":
         return f"({cell} IS NOT NULL)"
-    return "" if column.type in {column.kind, "VARCHAR"} else f"({cell} IS NOT NULL AND NOT {_fits(column, cell)})"
+    if column.type in {column.kind, "VARCHAR"}:
+        return ""
+    lost = f"({cell} IS NOT NULL AND NOT {_fits(column, cell)})"
+    return f"CASE WHEN {certain} IS NULL THEN {lost} ELSE false END" if (certain := _certain(column)) else lost
 
 
 def _fits(column: SourceColumn, cell: str) -> str:

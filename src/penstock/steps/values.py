@@ -9,6 +9,9 @@ from penstock.steps.frame import Field, Frame
 from penstock.steps.reading import reading_sql
 from penstock.steps.rows import OUTCOME, tried
 
+_WHOLE = 10**15
+"""Up to which a double is a whole number exactly."""
+
 
 def derive(frame: Frame, expressions: dict[str, str]) -> Frame:
     """Compute columns, one after the other: an expression may use those derived before it."""
@@ -43,7 +46,12 @@ def bucket(frame: Frame, declared: Bucket) -> Frame:
     cases = " ".join(
         f"WHEN {number} IS NOT NULL THEN {literal(label)}"
         if upper is None
-        else f"WHEN {number} <= {upper!r} THEN {literal(label)}"
+        else f"WHEN {number} <= {_bound(upper)} THEN {literal(label)}"
         for label, upper in declared.upto.items()
     )
     return frame.with_field(Field(declared.into, "VARCHAR"), f"CASE {cases} END").without(OUTCOME)
+
+
+def _bound(upper: float) -> str:
+    """A bound as SQL; a whole one without a point, so that integers need not be turned into decimals."""
+    return str(int(upper)) if upper.is_integer() and abs(upper) < _WHOLE else repr(upper)

@@ -6,10 +6,9 @@ Arrow's reader, which takes every record on its own and hands over those of anot
 looked at before, by searches that run at memory speed: that quotes stand only around fields, that line ends are all of
 one kind, that nothing but UTF-8 without oddities is there.
 
-A quote is well placed when the text between a closing quote and the next opening one is empty (two quotes are one, as
-text), or starts behind a field and ends before one; so the pieces that lie between quotes, every second of which lies
-outside them, tell whether all quotes of a block are. A block that ends within a quoted field has an odd number of
-quotes.
+A quote is well placed when it opens a field at its start or closes one at its end, or is one of two that are one, as
+text: so what stands before every first, third, fifth quote of a block, and behind every second, fourth, sixth, tells
+whether all are. A block that ends within a quoted field has an odd number of quotes.
 
 The file is read once. Whatever is doubtful anywhere in it ends the reading with `DamagedFileError`: the file is then
 read record by record as a whole. What was read up to there is of no use.
@@ -18,14 +17,15 @@ read record by record as a whole. What was read up to there is of no use.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from io import BytesIO
-from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from penstock.errors import DamagedFileError
+from penstock.formats.csv.certain import arrow_type, bytes_of, certain_values
 from penstock.formats.csv.dialect import UTF8, Dialect
 from penstock.formats.csv.fields import cut
 from penstock.formats.csv.lines import MAX_LINE_BYTES, block_lines, byte_order_mark
@@ -41,6 +41,7 @@ ORDINAL = "__penstock_n"
 NEAR = "__penstock_near"
 STRIDE = 64
 """How many records are told the same byte that they stand behind."""
+NONE: Mapping[str, tuple[int, str]] = MappingProxyType({})
 _ODDITIES = ("\ufeff".encode(), "\ufffd".encode())
 
 
@@ -61,12 +62,25 @@ class Feed:
         error: What ended the reading early, since the engine only passes its words on.
     """
 
-    def __init__(self, source: str | bytes, dialect: Dialect, width: int, *, ordered: bool = False) -> None:
-        """Read a file by its path, or its bytes; with the ordinal of each record, from 1, if it is to be `ordered`."""
+    def __init__(
+        self,
+        source: str | bytes,
+        dialect: Dialect,
+        width: int,
+        *,
+        ordered: bool = False,
+        certain: Mapping[str, tuple[int, str]] = NONE,
+    ) -> None:
+        """Read a file by its path, or its bytes.
+
+        With the ordinal of each record, from 1, if it is to be `ordered`. With columns of `certain` values, which are
+        given by their names: the positions of the cells and their types.
+        """
         self.rows = 0
         self.refused: list[Refused] = []
         self.error: Exception | None = None
         self._source, self._dialect, self._width, self._ordered = source, dialect, width, ordered
+        self._certain = certain
         self._quote, self._delimiter = dialect.quote.encode(), dialect.delimiter.encode()
         self._patterns = Patterns(dialect, width, pairs=False)
         self._end = b"\n"
@@ -75,7 +89,7 @@ class Feed:
         """The records as an Arrow stream, which can be taken once.
 
         Its columns are `__penstock_r0` and so on, `NEAR` with a byte offset that is at most the record's own and close
-        to it, and `ORDINAL` if asked for.
+        to it, `ORDINAL` if asked for, and the values that are certain.
         """
         import pyarrow as pa
 
@@ -98,15 +112,18 @@ class Feed:
 
         names = [f"{CELL}{at}" for at in range(self._width)]
         numbers = [NEAR, ORDINAL] if self._ordered else [NEAR]
-        return pa.schema([*((name, pa.string()) for name in names), *((name, pa.int64()) for name in numbers)])
+        certain = [(name, arrow_type(kind)) for name, (_, kind) in self._certain.items()]
+        return pa.schema(
+            [*((name, pa.string()) for name in names), *((name, pa.int64()) for name in numbers), *certain]
+        )
 
     def _kept(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """All batches; keeps the error that ends them."""
         try:
             with BytesIO(self._source) if isinstance(self._source, bytes) else Path(self._source).open("rb") as file:
                 parser = _Parser(self._dialect, schema.names[: self._width])
-                for offset, block, pieces in self._blocks(file):
-                    self._prove(block, pieces)
+                for offset, block, quotes in self._blocks(file):
+                    self._prove(block, quotes)
                     near = offset
                     for batch in self._parsed(parser, block, offset):
                         numbered, near = self._numbered(batch, schema, near)
@@ -116,26 +133,26 @@ class Feed:
             self.error = error
             raise
 
-    def _blocks(self, file: BinaryIO) -> Iterator[tuple[int, bytes, list[bytes]]]:
-        """Parts of the file that are whole records, with their offsets and the pieces that lie between quotes."""
+    def _blocks(self, file: BinaryIO) -> Iterator[tuple[int, bytes, _Quotes]]:
+        """Parts of the file that are whole records, with their offsets and where quotes stand in them."""
         offset = self._start(file)
         rest = b""
         while chunk := file.read(BLOCK_BYTES):
             whole = chunk.rfind(b"\n") + 1
             block = b"".join((rest, memoryview(chunk)[:whole])) if whole else b""
-            pieces = self._pieces(block)
-            if len(pieces) % 2 == 0:
+            quotes = _Quotes(block, self._quote)
+            if quotes.count % 2:
                 block = block[: record_end(block, self._quote)]
-                pieces = self._pieces(block)
+                quotes = _Quotes(block, self._quote)
             if block:
-                yield offset, block, pieces
+                yield offset, block, quotes
             elif len(rest) + len(chunk) > MAX_LINE_BYTES:
                 raise DamagedFileError(f"the record at byte {offset} is longer than {MAX_LINE_BYTES:,} bytes")
             rest = chunk[len(block) - len(rest) :] if block else rest + chunk
             offset += len(block)
         if rest:
             last = rest + self._end
-            yield offset, last, self._pieces(last)
+            yield offset, last, _Quotes(last, self._quote)
 
     def _start(self, file: BinaryIO) -> int:
         """Go to the first record behind the header; gives its offset."""
@@ -156,21 +173,17 @@ class Feed:
         self._patterns.take_header(first if first.endswith(b"\n") else first + self._end)
         return file.tell()
 
-    def _pieces(self, block: bytes) -> list[bytes]:
-        return block.split(self._quote) if self._quote else [block]
-
-    def _prove(self, block: bytes, pieces: list[bytes]) -> None:
+    def _prove(self, block: bytes, quotes: _Quotes) -> None:
         """Make sure that Arrow reads a block exactly.
 
         Raises:
             DamagedFileError: It may not.
         """
-        after = {piece[:1] for piece in pieces[2::2]} - {b"", self._delimiter, self._end[:1]}
-        before = {piece[-1:] for piece in pieces[:-1:2]} - {b"", self._delimiter, b"\n"}
-        if after or before or len(pieces) % 2 == 0:
+        fine = self._quote + self._delimiter + b"\n" + self._end
+        if quotes.count % 2 or quotes.before[::2].translate(None, fine) or quotes.behind[1::2].translate(None, fine):
             raise DamagedFileError("there is a quote within a field, or text behind a closing quote")
         if self._end != b"\n" or b"\r" in block:
-            outside = b'"'.join(pieces[::2])
+            outside = b'"'.join(block.split(self._quote)[::2]) if self._quote else block
             pairs = outside.count(b"\n") if self._end != b"\n" else 0
             if outside.count(b"\r") != pairs or (pairs and outside.count(b"\r\n") != pairs):
                 raise DamagedFileError("it mixes line ends of several kinds")
@@ -182,25 +195,27 @@ class Feed:
             raise DamagedFileError("the header stands in it again")
         if len(block) > MAX_LINE_BYTES and max(map(len, block.split(b"\n"))) > MAX_LINE_BYTES:
             raise DamagedFileError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
-        self._prove_quoted_lines(pieces)
 
-    def _prove_quoted_lines(self, pieces: list[bytes]) -> None:
-        """Make sure that no quoted value of several lines looks like records that a stray quote has swallowed."""
-        for at in _of_several_lines(pieces, self._quote):
-            value = _whole_value(pieces, at)
-            inner = value.split(b"\n")[1:-1]
-            long = len(value) > MAX_QUOTED_BYTES // 2 or len(inner) > MAX_QUOTED_LINES // 2
-            telling = self._width >= FEWEST_TELLING
-            if long or (telling and any(line.count(self._delimiter) == self._width - 1 for line in inner)):
-                raise DamagedFileError("a quoted value holds lines that look like records")
+    def _prove_lines(self, value: bytes) -> None:
+        """Make sure that a value of several lines does not look like records that a stray quote has swallowed."""
+        inner = value.split(b"\n")[1:-1]
+        long = len(value) > MAX_QUOTED_BYTES // 2 or len(inner) > MAX_QUOTED_LINES // 2
+        telling = self._width >= FEWEST_TELLING
+        if long or (telling and any(line.count(self._delimiter) == self._width - 1 for line in inner)):
+            raise DamagedFileError("a quoted value holds lines that look like records")
 
     def _parsed(self, parser: _Parser, block: bytes, offset: int) -> list[pa.RecordBatch]:
         """A block's records of the right width; the others are refused."""
         at = 0
         batches, ragged = parser.parse(block)
+        quoted = [value for batch in batches for column in batch.columns for value in _of_several_lines(column)]
+        quoted += [raw for text, _ in ragged if b"\n" in (raw := text.encode())]
+        for value in quoted:
+            self._prove_lines(value)
+        several = b"\0".join(quoted)
         for text, width in ragged:
             raw = text.encode()
-            at = _position(block, raw, at, self._quote, self._end)
+            at = _position(block, raw, at, self._quote, self._end, several)
             self.refused.append(Refused(offset + at, self._reason(raw, width), text))
             at += len(raw)
         return batches
@@ -219,7 +234,7 @@ class Feed:
         return records[0].damage
 
     def _numbered(self, batch: pa.RecordBatch, schema: pa.Schema, offset: int) -> tuple[pa.RecordBatch, int]:
-        """Add the columns that say where a record stands; gives what the next record is at or behind, too."""
+        """Add the columns that say where a record stands and what is certain; gives what the next is at or behind."""
         import pyarrow as pa
 
         count, width = batch.num_rows, self._width
@@ -229,7 +244,8 @@ class Feed:
         least = zip(range(start, start + count * width, STRIDE * width), *some, strict=True)
         near = _numbers(array("q", map(sum, least))).take(_integers(count, STRIDE))
         ordinals = [_numbers(array("q", range(self.rows + 1, self.rows + count + 1)))] if self._ordered else []
-        numbered = pa.RecordBatch.from_arrays([*batch.columns, near, *ordinals], schema=schema)
+        certain = [certain_values(batch.column(at), kind) for at, kind in self._certain.values()]
+        numbered = pa.RecordBatch.from_arrays([*batch.columns, near, *ordinals, *certain], schema=schema)
         return numbered, start + count * width + sum(end[count] for end in ends)
 
 
@@ -272,6 +288,15 @@ class _Parser:
         return found.to_batches(), list(self._ragged)
 
 
+def _of_several_lines(texts: pa.Array) -> list[bytes]:
+    """The texts that hold a line end."""
+    import pyarrow.compute as pc
+
+    if b"\n" not in bytes_of(texts):
+        return []
+    return [text.encode() for text in texts.filter(pc.match_substring(texts, "\n")).to_pylist()]
+
+
 def _ends(texts: pa.Array) -> memoryview:
     """Where texts end in the memory that they share, behind where the first one starts."""
     return memoryview(texts.buffers()[1]).cast("i")[texts.offset :]
@@ -308,28 +333,52 @@ def _is_ordinary(block: bytes) -> bool:
     return True
 
 
-def _of_several_lines(pieces: Sequence[bytes], quote: bytes) -> list[int]:
-    """Which of the pieces that stand in quotes hold a line end."""
-    *lines, _ = quote.join(pieces[1::2]).split(b"\n")
-    return [2 * place + 1 for place in dict.fromkeys(accumulate(line.count(quote) for line in lines))]
+class _Quotes:
+    """What stands beside the quotes of a block of whole records.
+
+    Attributes:
+        count: How many quotes there are.
+        before: The byte before each; a line end stands for none.
+        behind: The byte behind each.
+    """
+
+    def __init__(self, block: bytes, quote: bytes) -> None:
+        self.count, self.before, self.behind = 0, b"", b""
+        if not quote or not block:
+            return
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        held = pa.Array.from_buffers(pa.uint8(), len(block), [None, pa.py_buffer(block)])
+        marks = pc.equal(held, _all_bytes()[quote[0]])
+        first = b"\n" if block.startswith(quote) else b""
+        self.before = first + _bytes(held[:-1].filter(marks[1:]))
+        self.behind = _bytes(held[1:].filter(marks[:-1]))
+        self.count = len(self.before)
 
 
-def _whole_value(pieces: Sequence[bytes], at: int) -> bytes:
-    """The quoted value that a piece is part of: pieces that are quoted and have nothing between them are one."""
-    first, last = at, at
-    while first > 2 and not pieces[first - 1]:  # noqa: PLR2004 - before the first quote stands no value
-        first -= 2
-    while last + 2 < len(pieces) and not pieces[last + 1]:
-        last += 2
-    return b'"'.join(pieces[first : last + 1 : 2])
+@lru_cache(maxsize=1)
+def _all_bytes() -> pa.Array:
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.uint8(), 256, [None, pa.py_buffer(bytes(range(256)))])
 
 
-def _position(block: bytes, raw: bytes, start: int, quote: bytes, end: bytes) -> int:
-    """Where a record stands in a block, at `start`, which is outside quotes, or behind it."""
+def _bytes(values: pa.Array) -> bytes:
+    return memoryview(values.buffers()[1])[: len(values)].tobytes()
+
+
+def _position(block: bytes, raw: bytes, start: int, quote: bytes, end: bytes, quoted: bytes) -> int:
+    """Where a record stands in a block, at `start`, which is outside quotes, or behind it.
+
+    Quotes need only be counted for a text that stands in what is `quoted`, too.
+    """
     at, counted, inside = start, start, 0
+    doubtful = raw in quoted
     while (at := block.find(raw, at)) >= 0:
-        inside += block.count(quote, counted, at) if quote else 0
-        counted = at
+        if doubtful:
+            inside += block.count(quote, counted, at) if quote else 0
+            counted = at
         if inside % 2 == 0 and (not at or block[at - 1] == ord("\n")) and block.startswith(end, at + len(raw)):
             return at
         at += 1
