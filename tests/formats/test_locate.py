@@ -91,6 +91,15 @@ def test_a_quote_within_a_field_is_text() -> None:
     assert [(place.line, place.raw) for place in found] == [(2, b'5" pipe,1'), (3, b'x"y"z",2'), (4, b"last,3")]
 
 
+def test_where_there_is_no_quote_it_is_text_like_any_other() -> None:
+    """A file whose declaration says that it has none: its records are its lines, whatever stands in them."""
+    plain = Dialect(",", quote="")
+    content = b'a,b\n"x,5" pipe\n"",y"\n'
+    found = list(locate_records(io.BytesIO(content), plain, 2, iter([1, 2]), {}))
+    assert [(place.line, place.raw) for place in found] == [(2, b'"x,5" pipe'), (3, b'"",y"')]
+    assert [cut(place.raw, plain) for place in found] == [['"x', '5" pipe'], ['""', 'y"']]
+
+
 def test_spaces_before_a_quote_do_not_count() -> None:
     """A quote after spaces opens a field, as the engine reads it."""
     content = b'a,b\n1,  "x\ny"\n2,z\n'

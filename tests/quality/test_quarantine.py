@@ -177,8 +177,9 @@ def test_derived_values_have_no_place_in_the_file(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 25_000])
-def test_many_rows(shop: Shop, rows: int) -> None:
-    """Few rows or more than are searched for in memory: every one is found."""
+def test_many_rows(shop: Shop, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows or more than are noted while the file is written: every one is found."""
+    monkeypatch.setattr("penstock.engines.duckdb_sql.NOTED_ROWS", 20_000)
     content = b"n,word\n" + b"".join(b"x%d,w\n1,w\n" % at for at in range(rows))
     figures, found = shop.collected(content, STEPS)
     assert figures == Accounting(rows * 2, rows, {}, rows, len(content), figures.bytes_out)
@@ -208,6 +209,22 @@ def test_many_rows_are_written_in_parts(tmp_path: Path) -> None:
     table = pq.read_table(zone.location(quarantine_key(T, "stem-attempt")))
     assert table["line"].to_pylist() == list(range(6_001))
     assert len(set(table["id"].to_pylist())) == 6_001
+
+
+@pytest.mark.parametrize("rows", [200, 300_000])
+def test_where_there_are_no_quotes_they_are_text(tmp_path: Path, rows: int) -> None:
+    """A file whose declaration says that it has none: rows set aside are found by line, however large it is."""
+    (tmp_path / "raw").mkdir()
+    declared = 'lake: x\ntables: {t: {files: "*.csv", csv: {quote: ""}, steps: [parse: {n: integer}]}}\n'
+    (tmp_path / "lake.yaml").write_text(declared)
+    bad = {at: f'x{at},it is "so", 5" wide' if at % 2 else f'x{at},"so' for at in range(7, rows, 97)}
+    lines = [bad.get(at, f'{at},it is "so" and 5" wide') for at in range(rows)]
+    (tmp_path / "raw" / "a.csv").write_text("\n".join(["n,word", *lines, ""]))
+    with penstock.open(tmp_path) as lake:
+        lake.run()
+        found = lake.query("SELECT line - 2, raw FROM penstock.quarantine").fetchall()
+        assert dict(found) == bad
+        assert lake.query("SELECT count(*) FROM t").fetchall() == [(rows - len(bad),)]
 
 
 @pytest.mark.parametrize(("files", "rows"), [(12, 60), (1, 60_000)], ids=["many small files", "a large file"])

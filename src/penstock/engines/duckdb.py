@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import duckdb
 
@@ -266,17 +266,18 @@ class DuckDBEngine:
         counts = {name: int(value) for name, value in rows}
         return tuple(counts[f"penstock_rule_{at}"] for at in range(rules))
 
-    def _noted(self, work: Work, by_rule: tuple[int, ...]) -> tuple[tuple[SetAside, ...] | None, tuple[SetAside, ...]]:
+    def _noted(self, work: Work, by_rule: tuple[int, ...]) -> tuple[Sequence[SetAside] | None, tuple[SetAside, ...]]:
         """Rows sent to quarantine, None unless every one was noted, and examples of those that are only spoken of."""
         counts = list(zip(work.rules, by_rule, strict=True))
         expected = sum(count for rule, count in counts if rule.fate == "quarantined")
         if not any(count for rule, count in counts if rule.fate not in UNNOTED):
             return (), ()
-        rows = self._connection.execute(f"SELECT message FROM duckdb_logs WHERE type = '{NOTE}'").fetchall()
-        found = sorted((_noted_row(*json.loads(message)) for (message,) in rows), key=lambda row: row.line or 0)
-        noted = tuple(row for row in found if work.rules[row.rule].fate == "quarantined")
-        examples = tuple(row for row in found if work.rules[row.rule].fate != "quarantined")
-        return noted if len(noted) == expected else None, examples
+        asked = ", ".join(str(at) for at, rule in enumerate(work.rules) if rule.fate == "quarantined") or "-1"
+        messages = f"SELECT message FROM duckdb_logs WHERE type = '{NOTE}' AND CAST(message ->> 0 AS INTEGER)"
+        order = "ORDER BY CAST(message ->> 1 AS BIGINT), CAST(message ->> 2 AS BIGINT), message"  # line, byte
+        noted = _Noted(self._connection.execute(f"{messages} IN ({asked}) {order}").fetchall())
+        examples = _Noted(self._connection.execute(f"{messages} NOT IN ({asked}) {order}").fetchall())
+        return noted if len(noted) == expected else None, tuple(examples)
 
     def _rejected(self, width: int) -> tuple[Rejected, ...]:
         """One entry per refused record, in file order."""
@@ -305,10 +306,32 @@ class _Copied(NamedTuple):
     rejected: tuple[Rejected, ...]
 
 
-def _noted_row(rule: str, *facts: str | None) -> SetAside:
-    line, offset, length = (int(number) if number is not None else None for number in facts[:3])
-    made, *texts = facts[3:]
-    return SetAside(0, int(rule), texts, line, offset, length, made)
+class _Noted(Sequence[SetAside]):
+    """Rows as they were noted, which take a third of the memory that they take when they are read."""
+
+    def __init__(self, messages: list[tuple[str]]) -> None:
+        self._messages = messages
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Noted) and self._messages == other._messages
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._messages))
+
+    @overload
+    def __getitem__(self, at: int) -> SetAside: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[SetAside]: ...
+    def __getitem__(self, at: int | slice) -> SetAside | Sequence[SetAside]:
+        if isinstance(at, slice):
+            return _Noted(self._messages[at])
+        rule, *facts = json.loads(self._messages[at][0])
+        line, offset, length = (int(number) if number is not None else None for number in facts[:3])
+        made, *texts = facts[3:]
+        return SetAside(0, int(rule), texts, line, offset, length, made)
 
 
 def _scanned(profile: dict[str, Any]) -> int:

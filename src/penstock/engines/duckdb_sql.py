@@ -14,7 +14,8 @@ from penstock.tables.types import field_ids_sql
 ROW_GROUP = 122_880
 MAX_LINE_BYTES = 4_000_000
 BUFFER_BYTES = 16_000_000
-NOTED_ROWS = 20_000
+NOTED_ROWS = 60_000
+"""Rows of a rule that are noted while a file is written; when there are more, it is read again for them."""
 EXAMPLES = 1_000
 NOTE = "penstock"
 NOTE_LEVEL = "WARNING"

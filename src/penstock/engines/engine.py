@@ -125,7 +125,7 @@ class Rejected:
     raw: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SetAside:
     """A row that a rule set aside.
 
@@ -159,7 +159,7 @@ class Written:
         rejected: Records that could not be cut into fields.
         bytes: Size of the Parquet file.
         noted: The rows that rules sent to quarantine, without ordinals and in no order, noted while the file was
-            written; None when there were too many to note.
+            written; None when there were too many to note. They are made anew whenever they are gone through.
         examples: Some of the rows that `warned` and `halted` rules speak of.
     """
 
@@ -168,7 +168,7 @@ class Written:
     by_rule: tuple[int, ...]
     rejected: tuple[Rejected, ...]
     bytes: int
-    noted: tuple[SetAside, ...] | None = None
+    noted: Sequence[SetAside] | None = None
     examples: tuple[SetAside, ...] = ()
 
 

@@ -106,22 +106,23 @@ def _found_at_once(work: Work, written: Written, delivered: Delivered) -> Iterat
     """
     if written.noted is None or not _come_with_a_byte(work) or any(row.made is not None for row in written.noted):
         return None
-    dialect = work.source.dialect
-    wanted: list[tuple[int, list[bytes], Rejected | SetAside]] = [
-        (record.offset, [record.raw.encode("utf-8", "surrogatepass")], record) for record in written.rejected
-    ]
-    wanted += [(row.offset or 0, _written_as(row, dialect), row) for row in written.noted]
-    wanted.sort(key=lambda one: one[0])
+    rejected, noted = written.rejected, written.noted
+    offsets = [(row.offset or 0, 1, at) for at, row in enumerate(noted)]
+    offsets = sorted([*offsets, *((record.offset, 0, at) for at, record in enumerate(rejected))])
+    ways = (
+        (offset, _written_as(noted[at], work.source.dialect) if is_row else [rejected[at].raw.encode()])
+        for offset, is_row, at in offsets
+    )
     with _opened(delivered) as file:
-        places = list(locate_near(file, ((offset, texts) for offset, texts, _ in wanted)))
-    if len(places) < len(wanted) or None in places:
+        places = list(locate_near(file, ways))
+    if len(places) < len(offsets) or None in places:
         return None
-    found = [(what, place) for (_, _, what), place in zip(wanted, places, strict=True) if place is not None]
-    malformed = ((record, place) for record, place in found if isinstance(record, Rejected))
-    rows = [(row, place) for row, place in found if isinstance(row, SetAside)]
+    found = [(place, is_row, at) for place, (_, is_row, at) in zip(places, offsets, strict=True) if place is not None]
+    malformed = ((place, rejected[at]) for place, is_row, at in found if not is_row)
+    rows = ((place, noted[at]) for place, is_row, at in sorted(found, key=lambda one: one[0].offset) if is_row)
     return chain(
-        (_row(place, None, MALFORMED, record.reason, _text(place.raw)) for record, place in malformed),
-        (_row_of(work, row, place, delivered) for row, place in sorted(rows, key=_file_order)),
+        (_row(place, None, MALFORMED, record.reason, _text(place.raw)) for place, record in malformed),
+        (_row_of(work, row, place, delivered) for place, row in rows),
     )
 
 
@@ -259,11 +260,18 @@ def _texts(row: SetAside) -> tuple[str, ...]:
 
 def _written_as(row: SetAside, dialect: Dialect) -> list[bytes]:
     """How a record with the row's cells may be written: quotes where they are needed, or around every field."""
-    quote, special = dialect.quote, (dialect.delimiter, dialect.quote, "\n", "\r")
+    quote, delimiter = dialect.quote, dialect.delimiter
     cells = [cell or "" for cell in row.cells]
-    quoted = [f"{quote}{cell.replace(quote, quote * 2)}{quote}" for cell in cells]
-    needed = [q if any(mark in cell for mark in special) else cell for cell, q in zip(cells, quoted, strict=True)]
-    return [dialect.delimiter.join(fields).encode("utf-8", "surrogatepass") for fields in (needed, quoted)]
+    plain = delimiter.join(cells)
+    doubled = [cell.replace(quote, quote * 2) for cell in cells] if quote and quote in plain else cells
+    quoted = quote + f"{quote}{delimiter}{quote}".join(doubled) + quote
+    if plain.count(delimiter) >= len(cells) or any(mark in plain for mark in (quote, "\n", "\r")):
+        special = (delimiter, quote, "\n", "\r")
+        plain = delimiter.join(
+            f"{quote}{twice}{quote}" if any(mark in cell for mark in special) else cell
+            for cell, twice in zip(cells, doubled, strict=True)
+        )
+    return [text.encode("utf-8", "surrogatepass") for text in (plain, quoted)]
 
 
 def _counted(

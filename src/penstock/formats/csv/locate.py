@@ -18,7 +18,7 @@ _REMEMBERED = 10_000
 _MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Located:
     """A record's place: its first line (from 1), byte offset (from 0), and text without the line end."""
 
@@ -184,7 +184,7 @@ def _records(file: BinaryIO, dialect: Dialect, refused: dict[int, int]) -> Itera
         if start < skipped_to:
             continue
         parts.append(text)
-        if inside or quote in text:
+        if inside or (quote and quote in text):
             inside = _ends_inside(text.removeprefix(_MARK) if start == 0 else text, inside, delimiter, quote)
         if not inside:
             yield Located(first_line, start, b"".join(parts).rstrip(b"\r\n"))
@@ -248,6 +248,8 @@ def cut(record: bytes, dialect: Dialect) -> list[str]:
     """Cut a well-formed record into its fields."""
     delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
     record = record.removeprefix(_MARK)
+    if not quote or quote not in record:
+        return record.decode("utf-8", "backslashreplace").split(dialect.delimiter)
     fields: list[str] = []
     at = 0
     while True:
