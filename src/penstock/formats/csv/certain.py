@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -95,8 +95,9 @@ def _are_integers(texts: pa.Array, values: pa.Array) -> bool:
     if b"x" in data or b"X" in data:
         return False
     digits = count = len(values) - values.null_count
-    for at, power in enumerate(_powers(most)):
-        digits += count if power <= least else int(pc.sum(pc.greater_equal(values, _power(at))).as_py())
+    for power, same in _tens():
+        if power <= most:
+            digits += count if power <= least else pc.sum(pc.greater_equal(values, same)).as_py()
     return bool(digits == len(data))
 
 
@@ -153,17 +154,10 @@ def bytes_of(texts: pa.Array) -> bytes:
     return memoryview(data)[ends[0] : ends[-1]].tobytes() if data is not None and len(ends) else b""
 
 
-def _powers(most: int) -> Iterator[int]:
-    """The powers of ten from 10 up to `most`."""
-    power = 10
-    while power <= most:
-        yield power
-        power *= 10
-
-
-def _power(at: int) -> Any:
-    """The power of ten that has that number, for Arrow, which loads pandas when it takes a number from Python."""
+@lru_cache(maxsize=1)
+def _tens() -> list[tuple[int, Any]]:
+    """The powers of ten from 10 up; and as Arrow has them, which loads pandas when it takes a number from Python."""
     import pyarrow as pa
 
-    powers = array("q", _powers(10**18))
-    return pa.Array.from_buffers(pa.int64(), len(powers), [None, pa.py_buffer(powers)])[at]
+    powers = array("q", (10**at for at in range(1, 19)))
+    return list(zip(powers, pa.Array.from_buffers(pa.int64(), len(powers), [None, pa.py_buffer(powers)]), strict=True))

@@ -41,7 +41,9 @@ ORDINAL = "__penstock_n"
 NEAR = "__penstock_near"
 STRIDE = 64
 """How many records are told the same byte that they stand behind."""
-NONE: Mapping[str, tuple[int, str]] = MappingProxyType({})
+WORTH = 500
+"""Records of a block from which on it is quicker to find out which of their values are certain than to read texts."""
+_NOTHING: Mapping[str, tuple[int, str]] = MappingProxyType({})
 _ODDITIES = ("\ufeff".encode(), "\ufffd".encode())
 
 
@@ -69,7 +71,7 @@ class Feed:
         width: int,
         *,
         ordered: bool = False,
-        certain: Mapping[str, tuple[int, str]] = NONE,
+        certain: Mapping[str, tuple[int, str]] = _NOTHING,
     ) -> None:
         """Read a file by its path, or its bytes.
 
@@ -244,7 +246,10 @@ class Feed:
         least = zip(range(start, start + count * width, STRIDE * width), *some, strict=True)
         near = _numbers(array("q", map(sum, least))).take(_integers(count, STRIDE))
         ordinals = [_numbers(array("q", range(self.rows + 1, self.rows + count + 1)))] if self._ordered else []
-        certain = [certain_values(batch.column(at), kind) for at, kind in self._certain.values()]
+        certain = [
+            certain_values(batch.column(at), kind) if count >= WORTH else pa.nulls(count, arrow_type(kind))
+            for at, kind in self._certain.values()
+        ]
         numbered = pa.RecordBatch.from_arrays([*batch.columns, near, *ordinals, *certain], schema=schema)
         return numbered, start + count * width + sum(end[count] for end in ends)
 
