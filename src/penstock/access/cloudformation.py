@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from troposphere import iam
 
 from penstock.access.policy import Statement, document
-from penstock.template import STACK, Stack, camel, sub
+from penstock.cloudformation import STACK, Stack, camel, sub
 
 LONGEST_SESSION = 3600
 Groups = Sequence[Sequence[Statement]]

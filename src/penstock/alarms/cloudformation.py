@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from troposphere import GetAtt, Ref, cloudwatch
 
 from penstock.alarms.cloudwatch import Metric, Unwatched, Watched, watched
+from penstock.cloudformation import STACK, Stack, camel, sub
 from penstock.declaration import Declaration, Notice
-from penstock.template import STACK, Stack, camel, sub
 
 
 class Topic(Protocol):

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from troposphere import AWS_NO_VALUE, GetAtt, Ref, awslambda, events, sqs
 
+from penstock.cloudformation import ACCOUNT, STACK, Sizes, Stack, encrypted_queue, function, only_for, sub
 from penstock.declaration import Declaration, patience_of, seconds_of
-from penstock.template import ACCOUNT, STACK, Sizes, Stack, encrypted_queue, function, only_for, sub
 
 QUEUE, DEAD_QUEUE = "IntakeQueue", "DeadLetterQueue"
 VISIBILITY = 6

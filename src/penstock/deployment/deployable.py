@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from penstock.cloudformation import camel
 from penstock.declaration import (
     PLAIN_MAIL,
     Declaration,
@@ -25,7 +26,6 @@ from penstock.naming import TableName
 from penstock.notices.targets import OUTBOX
 from penstock.queries.cloudformation import deployed_queries
 from penstock.queries.named import compiled_unseen
-from penstock.template import camel
 
 HERE = Path()
 LONGEST_SQL = 262_144

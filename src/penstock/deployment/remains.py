@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.aws import asking, client, code_of
+from penstock.cloudformation.stack import LAKE_TAG
 from penstock.deployment.apply import pseudo_parameters
 from penstock.deployment.resolving import resolved
 from penstock.deployment.stacks import ABSENT, STACK_TYPE, Stacks
 from penstock.deployment.target import Target
-from penstock.template.stack import LAKE_TAG
 
 ACTIONS = (
     "athena:GetWorkGroup",

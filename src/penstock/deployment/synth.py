@@ -17,6 +17,7 @@ from troposphere import GetAtt, Ref
 from penstock.access import cloudformation as access
 from penstock.alarms import cloudformation as alarms
 from penstock.arrivals import cloudformation as arrivals
+from penstock.cloudformation import ACCOUNT, SNAPSHOT_STORAGE, STACK, Stack, sub
 from penstock.declaration import ABOUT_UP, PLAIN_MAIL, Declaration, Examined
 from penstock.deployed import Deployed, output_name
 from penstock.deployment.deployable import refusals
@@ -30,7 +31,6 @@ from penstock.runs import cloudformation as runs
 from penstock.state import cloudformation as state
 from penstock.storage import cloudformation as storage
 from penstock.tables import cloudformation as tables
-from penstock.template import ACCOUNT, SNAPSHOT_STORAGE, STACK, Stack, sub
 from penstock.upkeep import cloudformation as upkeep
 
 HERE = Path()

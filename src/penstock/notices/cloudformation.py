@@ -11,9 +11,9 @@ from typing import Any
 
 from troposphere import GetAtt, Ref, sns
 
+from penstock.cloudformation import ACCOUNT, STACK, Stack, camel, only_for, policy, sub, tls_only
 from penstock.declaration import MAIL_ADDRESS, PLAIN_MAIL, Declaration, Notice
 from penstock.notices.targets import OUTBOX, deployed_notices
-from penstock.template import ACCOUNT, STACK, Stack, camel, only_for, policy, sub, tls_only
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from troposphere import GetAtt, Ref, athena
 
+from penstock.cloudformation import ACCOUNT, STACK, Stack, camel, sub
 from penstock.declaration import Declaration, SavedQuery, bytes_of, sql_of
 from penstock.errors import QueryError
 from penstock.naming import TableName
 from penstock.queries.athena import tables_of
 from penstock.queries.named import compiled_unseen
-from penstock.template import ACCOUNT, STACK, Stack, camel, sub
 
 ENGINE = "Athena engine version 3"
 OPERATOR = "_operator"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from troposphere import GetAtt, logs
 
+from penstock.cloudformation import STACK, Stack, sub
 from penstock.declaration import LOG_DAYS, Declaration, days_of
 from penstock.deployed import FUNCTIONS
-from penstock.template import STACK, Stack, sub
 
 
 def render(stack: Stack, declaration: Declaration) -> None:

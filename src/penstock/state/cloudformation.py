@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from troposphere import GetAtt, dynamodb
 
+from penstock.cloudformation import STACK, Stack, sub
 from penstock.state.aws.layout import EXPIRES, definition
-from penstock.template import STACK, Stack, sub
 
 
 def render(stack: Stack) -> None:

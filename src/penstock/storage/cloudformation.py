@@ -11,8 +11,8 @@ from typing import Any
 
 from troposphere import GetAtt, If, Ref, kms, s3
 
+from penstock.cloudformation import ACCOUNT, KEY_ARN, STACK, Stack, only_for, policy, sub, tls_only
 from penstock.declaration import Declaration, days_of
-from penstock.template import ACCOUNT, KEY_ARN, STACK, Stack, only_for, policy, sub, tls_only
 
 ZONES = ("raw", "processed", "enriched")
 RESULTS = "results/"

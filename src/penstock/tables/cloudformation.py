@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from troposphere import Ref, glue
 
+from penstock.cloudformation import Stack, camel, sub
 from penstock.declaration import Declaration
 from penstock.deployed import database_name
 from penstock.naming import TableName
-from penstock.template import Stack, camel, sub
 
 
 def render(stack: Stack, declaration: Declaration) -> None:

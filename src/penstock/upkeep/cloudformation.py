@@ -11,8 +11,8 @@ from typing import Any
 
 from troposphere import GetAtt, scheduler
 
+from penstock.cloudformation import STACK, Sizes, Stack, encrypted_queue, function, sub
 from penstock.declaration import Declaration, seconds_of
-from penstock.template import STACK, Sizes, Stack, encrypted_queue, function, sub
 
 DEAD_QUEUE = "UpkeepDeadLetterQueue"
 EVENT_AGE = 3600

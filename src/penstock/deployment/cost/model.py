@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from penstock.alarms.cloudwatch import Watched, watched
+from penstock.cloudformation.function import SNAPSHOT_STORAGE
 from penstock.declaration import Declaration, days_of, notice_name, seconds_of
 from penstock.deployment.cost.volumes import Volumes
 from penstock.runs.metrics import UNITS
-from penstock.template.function import SNAPSHOT_STORAGE
 
 HOURS = 730
 MONTH_SECONDS = HOURS * 3600

@@ -9,8 +9,8 @@ from typing import Any
 
 from troposphere import GetAtt, Ref, Select, Split, Sub, awslambda
 
-from penstock.template.parts import STACK, sub
-from penstock.template.stack import Stack
+from penstock.cloudformation.parts import STACK, sub
+from penstock.cloudformation.stack import Stack
 
 RUNTIME = "python3.13"
 ALIAS = "live"

@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import GetAtt, Sub, sqs
 
-from penstock.template.stack import Stack
+from penstock.cloudformation.stack import Stack
 
 STACK = "${AWS::StackName}"
 ACCOUNT = "${AWS::AccountId}"

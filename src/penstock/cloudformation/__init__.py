@@ -1,8 +1,8 @@
 """The CloudFormation template that capabilities add their resources to, and what several of them are made of."""
 
-from penstock.template.function import SNAPSHOT_STORAGE, Sizes, function
-from penstock.template.parts import ACCOUNT, KEY_ARN, STACK, encrypted_queue, only_for, policy, sub, tls_only
-from penstock.template.stack import Stack, camel
+from penstock.cloudformation.function import SNAPSHOT_STORAGE, Sizes, function
+from penstock.cloudformation.parts import ACCOUNT, KEY_ARN, STACK, encrypted_queue, only_for, policy, sub, tls_only
+from penstock.cloudformation.stack import Stack, camel
 
 __all__ = [
     "ACCOUNT",
