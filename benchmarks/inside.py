@@ -17,7 +17,7 @@ from samples import fresh_lake, sample
 ROWS = 3_000_000
 PARTS = {
     "penstock.storage.local:LocalZone.digest": "hashing",
-    "penstock.arrivals.intake:open_file": "opening and proving",
+    "penstock.arrivals.staging.intake:open_file": "opening and proving",
     "penstock.engines.duckdb:DuckDBEngine.write": "write pass",
     "penstock.engines.duckdb:DuckDBEngine.fits": "deciding types",
     "penstock.engines.duckdb:DuckDBEngine.set_aside": "quarantine: ordered pass",

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from penstock import aws
-from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
 from penstock.arrivals.failing import Failing
-from penstock.arrivals.holding import LOOK_SECONDS, Holding
-from penstock.arrivals.messages import landed, read_messages
-from penstock.arrivals.queue_worker import QueueWorker
-from penstock.arrivals.unseen import Unseen
+from penstock.arrivals.noticing.unseen import Unseen
+from penstock.arrivals.queue.holding import LOOK_SECONDS, Holding
+from penstock.arrivals.queue.messages import landed, read_messages
+from penstock.arrivals.queue.sqs import DeadLetterQueue, IntakeQueue
+from penstock.arrivals.queue.worker import QueueWorker
 from penstock.deployment import handlers
 from penstock.deployment.functions import Runtime, opened
 from penstock.errors import AwsError
@@ -189,7 +189,7 @@ def test_looking_through_dead_letters_ends(scene: Scene, monkeypatch: pytest.Mon
     for at in range(3):
         scene.lake.land(f"t/{at}.csv", b"")
     scene.drain()
-    monkeypatch.setattr("penstock.arrivals.aws.LOOKING_SECONDS", 0)
+    monkeypatch.setattr("penstock.arrivals.queue.sqs.LOOKING_SECONDS", 0)
     assert DeadLetterQueue(scene.lake.deployed.dead_letter_queue).forget([-1]) == 0
     assert len(scene.lake.dead_letters()) == 3
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from penstock import aws
-from penstock.arrivals.looking import NOTE, Looker
+from penstock.arrivals.noticing.looking import NOTE, Looker
 from penstock.clock import HeldClock
 from penstock.site.aws import NOTES
 from tests.aws.proxy import Wire, wire
@@ -90,7 +90,7 @@ def test_once_a_day_everything_is_looked_at(scene: Unheard) -> None:
 
 def test_a_look_goes_on_where_the_last_one_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each invocation lists what its time allows, and the next one goes on behind the last name, on any machine."""
-    monkeypatch.setattr("penstock.arrivals.looking.PART", 2)
+    monkeypatch.setattr("penstock.arrivals.noticing.looking.PART", 2)
     with wire() as wired:
         scene = Unheard(tmp_path / "lake")
         scene.land(*"abcdefg")
@@ -109,7 +109,7 @@ def test_a_look_goes_on_where_the_last_one_ended(tmp_path: Path, monkeypatch: py
 
 def test_what_lands_behind_a_long_look_is_seen_by_the_next(scene: Unheard, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look that goes on for days leaves nothing out that landed meanwhile among what it had seen already."""
-    monkeypatch.setattr("penstock.arrivals.looking.PART", 1)
+    monkeypatch.setattr("penstock.arrivals.noticing.looking.PART", 1)
     scene.land(*"bc")
     looker = Looker(scene.runtime._site.raw, scene.runtime._site.notes, scene.clock)
     began = looker.begin(whole=False)

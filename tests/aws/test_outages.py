@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from penstock import aws, faults
-from penstock.arrivals.aws import LONGEST, IntakeQueue
 from penstock.arrivals.cloudformation import LEAST_RECEIVES
 from penstock.arrivals.failing import MOST_HELD_UP, OUTAGE_AT_MOST_SECONDS
+from penstock.arrivals.queue.sqs import LONGEST, IntakeQueue
 from penstock.aws import asking, is_of_aws
 from penstock.errors import AwsDeniedError, AwsError, BadFileError, CommitUnknownError
 from penstock.storage.copies import Copies

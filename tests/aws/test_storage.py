@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from penstock import aws
-from penstock.arrivals.sight import glance, see
+from penstock.arrivals.noticing.sight import glance, see
 from penstock.errors import BadFileError
 from penstock.storage.aws import S3RawZone
 from penstock.storage.copies import Copies

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from penstock import aws
-from penstock.arrivals.messages import landed
+from penstock.arrivals.queue.messages import landed
 from penstock.clock import Clock, HeldClock
 from penstock.lake import Lake
 from tests.aws.function import Function, KilledError, shared_clock

@@ -218,7 +218,7 @@ def test_a_lost_table_is_made_again_over_several_invocations(tmp_path: Path, mon
     scene.drain()
     aws.client("glue").delete_table(DatabaseName=database_name(scene.lake.deployed.lake, "main"), Name="t")
     monkeypatch.setattr("penstock.arrivals.work.RESTORED_AT_ONCE", 1)
-    monkeypatch.setattr("penstock.arrivals.holding.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("penstock.arrivals.queue.holding.LOOK_SECONDS", 0.02)
     context, requeue = Fading(2), scene.runtime.lake.state.arrivals.requeue
 
     def requeued(arrival: Arrival, generation: int) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest  # noqa: TC002 - pytest reads the annotations
 
 import penstock
-from penstock.arrivals import through
+from penstock.arrivals.staging import through
 from tests.cli.conftest import call
 from tests.hostile.hostile import GOOD, HEAD, bytes_of, contents, put
 

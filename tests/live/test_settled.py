@@ -12,8 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from penstock.arrivals import Recorder, sight
-from penstock.arrivals.sight import glance, see
+from penstock.arrivals import Recorder
+from penstock.arrivals.noticing import sight
+from penstock.arrivals.noticing.sight import glance, see
 from penstock.declaration import loads
 from penstock.naming import TableName
 from penstock.signals import Signals

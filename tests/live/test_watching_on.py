@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.arrivals import Watcher
-from penstock.arrivals.watch import MOVE_SECONDS
+from penstock.arrivals.noticing.watch import MOVE_SECONDS
 from penstock.clock import HeldClock
 from penstock.declaration import loads
 from penstock.naming import TableName
@@ -32,7 +32,8 @@ DRAIN = """
 import os, sys, threading
 from pathlib import Path
 from penstock.lake import Lake
-from penstock.arrivals import recorder, Recorder
+from penstock.arrivals import Recorder
+from penstock.arrivals.noticing import recorder
 begun = threading.Event()
 def slow(raw, file):
     begun.set()

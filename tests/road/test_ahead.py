@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from penstock.arrivals import ahead
-from penstock.arrivals.ahead import importing_ahead
+from penstock.arrivals.staging import ahead
+from penstock.arrivals.staging.ahead import importing_ahead
 from penstock.formats import LARGE_BYTES
 
 

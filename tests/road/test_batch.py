@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import penstock
-from penstock.arrivals import batch
-from penstock.arrivals import stage as staging
+from penstock.arrivals.staging import batch
+from penstock.arrivals.staging import stage as staging
 from penstock.naming import TableName, is_pack
 from penstock.state import Accounting
 from tests.road.lakes import contents

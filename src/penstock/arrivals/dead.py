@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from penstock.arrivals.discover import record
+from penstock.arrivals.noticing.discover import record
 from penstock.errors import DeadLetterError
 from penstock.naming import TableName
 from penstock.signals import Signals

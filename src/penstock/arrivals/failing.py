@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from penstock.arrivals.discover import fingerprint, record
 from penstock.arrivals.failure import Tracebacks, is_final, lost_error, reason_of, trouble_of
+from penstock.arrivals.noticing.discover import fingerprint, record
 from penstock.arrivals.settle import run_id
-from penstock.arrivals.stage import Workshop
+from penstock.arrivals.staging.stage import Workshop
 from penstock.arrivals.tell import tell_breached, tell_dead, tell_failed
 from penstock.aws import is_of_aws
 from penstock.declaration import Patience, Retry, Table, patience_of

@@ -10,7 +10,7 @@ from penstock.arrivals.failing import Failing, Summary
 from penstock.arrivals.planning.evolution import Rewriter
 from penstock.arrivals.readmission.reapply import assert_settled, run_of_parts
 from penstock.arrivals.settle import run_id, table_for
-from penstock.arrivals.stage import Prepared, Workshop
+from penstock.arrivals.staging.stage import Prepared, Workshop
 from penstock.arrivals.tell import tell_breached, tell_committed, tell_recovered
 from penstock.declaration import Table
 from penstock.engines.packs import Packer

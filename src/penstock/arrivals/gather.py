@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
-from penstock.arrivals.batch import BATCH_BYTES, BATCH_FILES, FEWEST, Batcher, Batching, is_batchable, is_small
 from penstock.arrivals.failing import MOST_HELD_UP, Failing, Summary
 from penstock.arrivals.finish import Finisher
 from penstock.arrivals.planning.known import PROPERTY, SourceSchema
 from penstock.arrivals.planning.plan import Planner, Terms
 from penstock.arrivals.readmission.reapply import with_corrections
-from penstock.arrivals.stage import Prepared, Workshop, stage
-from penstock.arrivals.through import Job
+from penstock.arrivals.staging.batch import BATCH_BYTES, BATCH_FILES, FEWEST, Batcher, Batching, is_batchable, is_small
+from penstock.arrivals.staging.stage import Prepared, Workshop, stage
+from penstock.arrivals.staging.through import Job
 from penstock.declaration import Table
 from penstock.engines.packs import Packer
 from penstock.errors import FileChangedError, PenstockError

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 
-from penstock.arrivals.discover import newest_finished
 from penstock.arrivals.failing import Failing, Summary
 from penstock.arrivals.failure import reason_of
 from penstock.arrivals.finish import POLL_SECONDS, Finisher
 from penstock.arrivals.gather import GROUP_ARRIVALS, REST_SECONDS, Gatherer
 from penstock.arrivals.keep import Keeper
+from penstock.arrivals.noticing.discover import newest_finished
 from penstock.arrivals.outside import notice
-from penstock.arrivals.partitioning import lay_out
 from penstock.arrivals.settle import Heartbeat
-from penstock.arrivals.stage import Workshop
+from penstock.arrivals.staging.partitioning import lay_out
+from penstock.arrivals.staging.stage import Workshop
 from penstock.aws import is_of_aws
 from penstock.declaration import Retry, Table
 from penstock.errors import UnreadableTableError

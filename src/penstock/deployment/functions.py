@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from penstock.arrivals import Worker
-from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
-from penstock.arrivals.place import Place
-from penstock.arrivals.queue_worker import QueueWorker
+from penstock.arrivals.queue.place import Place
+from penstock.arrivals.queue.sqs import DeadLetterQueue, IntakeQueue
+from penstock.arrivals.queue.worker import QueueWorker
 from penstock.aws import client
 from penstock.clock import Clock, SystemClock
 from penstock.declaration import examine_deployed, read_text, seconds_of, wanted_secrets

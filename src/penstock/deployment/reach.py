@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
+from penstock.arrivals.queue.sqs import DeadLetterQueue, IntakeQueue
 from penstock.aws import client
 from penstock.clock import Clock, SystemClock
 from penstock.declaration import Declaration, examine_deployed, load_deployed, read_text

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from penstock.arrivals.intake import Opened
 from penstock.arrivals.planning.contracts import NONE, Contracts, Difference, compare
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.planning.types import extended, first_guess, widened
+from penstock.arrivals.staging.intake import Opened
 from penstock.declaration import Step, Table
 from penstock.engines import FATE, Engine, Rule, Source, Work
 from penstock.errors import BadFileError

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from tempfile import NamedTemporaryFile
 from typing import Any, Protocol
 
-from penstock.arrivals.intake import COMPRESSED, format_of
-from penstock.arrivals.partitioning import coming
 from penstock.arrivals.planning.known import PROPERTY, SourceSchema
+from penstock.arrivals.staging.intake import COMPRESSED, format_of
+from penstock.arrivals.staging.partitioning import coming
 from penstock.declaration import Examined, Table
 from penstock.errors import PenstockError, Problem
 from penstock.formats import detect_dialect, scan

@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
-from penstock.arrivals.intake import Opened
 from penstock.arrivals.planning.known import SourceSchema
+from penstock.arrivals.staging.intake import Opened
 from penstock.engines import PLACE, Engine, raw_column
 from penstock.formats import INFERRED_TYPES, Inferred, deciding_values, infer_from_sample, narrowest
 from penstock.formats.csv.lines import MAX_LINE_BYTES

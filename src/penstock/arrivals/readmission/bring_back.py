@@ -21,9 +21,9 @@ from pathlib import Path
 from penstock.arrivals.planning.evolution import Basis, changes_of
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.planning.plan import Plan, Planner, Terms
-from penstock.arrivals.publish import Finished, publish
 from penstock.arrivals.readmission.corrected import Case, Corrected, open_records
-from penstock.arrivals.through import Bench, Job, Part, account_of, read_parts
+from penstock.arrivals.staging.publish import Finished, publish
+from penstock.arrivals.staging.through import Bench, Job, Part, account_of, read_parts
 from penstock.clock import iso
 from penstock.declaration import Table
 from penstock.engines import Rule

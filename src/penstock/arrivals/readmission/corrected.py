@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from penstock.arrivals.intake import Opened, format_of, open_file
 from penstock.arrivals.planning.known import SourceSchema
+from penstock.arrivals.staging.intake import Opened, format_of, open_file
 from penstock.declaration import Json, Table
 from penstock.engines import Source
 from penstock.formats import Dialect, Place, SpillWriter

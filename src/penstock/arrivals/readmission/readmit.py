@@ -23,7 +23,7 @@ from penstock.arrivals.readmission.bring_back import Back, Counter, Failed, brin
 from penstock.arrivals.readmission.corrected import Case
 from penstock.arrivals.readmission.sorting import Desk, Refused, Target, sort_corrections
 from penstock.arrivals.settle import SOURCE, Heartbeat, run_id, table_for
-from penstock.arrivals.stage import Workshop
+from penstock.arrivals.staging.stage import Workshop
 from penstock.arrivals.tell import tell_committed
 from penstock.declaration import Table
 from penstock.errors import LeaseLostError, SupersededError

@@ -15,8 +15,8 @@ from penstock.arrivals.planning.plan import Terms
 from penstock.arrivals.readmission.bring_back import Back, Counter, bring_back, write_list
 from penstock.arrivals.readmission.corrected import Case, Corrected, form_of
 from penstock.arrivals.settle import SOURCE, run_id
-from penstock.arrivals.stage import Prepared, Workshop
-from penstock.arrivals.through import Job
+from penstock.arrivals.staging.stage import Prepared, Workshop
+from penstock.arrivals.staging.through import Job
 from penstock.clock import Clock
 from penstock.errors import PlanOutdatedError
 from penstock.naming import ArrivalName

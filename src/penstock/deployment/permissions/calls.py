@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.arrivals.aws import DEAD_ACTIONS, FORGETTING_ACTIONS, INTAKE_ACTIONS, WAKING_ACTIONS
+from penstock.arrivals.queue.sqs import DEAD_ACTIONS, FORGETTING_ACTIONS, INTAKE_ACTIONS, WAKING_ACTIONS
 from penstock.deployment.secret_values import ACTIONS as SECRETS
 from penstock.deployment.secret_values import KEY_ACTIONS as SECRET_KEYS
 from penstock.notices.aws import ACTIONS as NOTICES

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from penstock.arrivals.discover import changed
+from penstock.arrivals.noticing.discover import changed
 from penstock.declaration import Table
 from penstock.naming import TableName
 from penstock.signals import Signals

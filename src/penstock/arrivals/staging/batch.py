@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from penstock.arrivals.intake import COMPRESSED, Opened, format_of, open_file
 from penstock.arrivals.planning.evolution import Basis
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.planning.plan import Plan, Planner, Terms
 from penstock.arrivals.readmission.reapply import notes_of_replaced
-from penstock.arrivals.stage import Prepared, Workshop, scratch, set_aside
+from penstock.arrivals.staging.intake import COMPRESSED, Opened, format_of, open_file
+from penstock.arrivals.staging.stage import Prepared, Workshop, scratch, set_aside
 from penstock.declaration import Table
 from penstock.engines import Batch, Parsed, Source, Written
 from penstock.engines.packs import Packer

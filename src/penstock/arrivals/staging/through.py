@@ -12,12 +12,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from penstock.arrivals.ahead import importing_ahead
-from penstock.arrivals.intake import Opened, open_file
 from penstock.arrivals.planning.contracts import assert_kept
 from penstock.arrivals.planning.evolving import Evolving
 from penstock.arrivals.planning.known import SourceSchema
 from penstock.arrivals.planning.plan import Plan, Planner, Terms
+from penstock.arrivals.staging.ahead import importing_ahead
+from penstock.arrivals.staging.intake import Opened, open_file
 from penstock.clock import Clock
 from penstock.declaration import Table
 from penstock.engines import PLACE, Engine, Source, Written

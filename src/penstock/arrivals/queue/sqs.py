@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from penstock.arrivals.messages import Message, landed
+from penstock.arrivals.queue.messages import Message, landed
 from penstock.aws import asking, client
 from penstock.errors import AwsError
 

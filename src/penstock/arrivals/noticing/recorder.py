@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 from queue import SimpleQueue
 
-from penstock.arrivals.discover import record_all
-from penstock.arrivals.sight import Glance, glance, version_of
+from penstock.arrivals.noticing.discover import record_all
+from penstock.arrivals.noticing.sight import Glance, glance, version_of
 from penstock.declaration import Table
 from penstock.naming import TableName
 from penstock.signals import Signals

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from penstock.arrivals.sight import SETTLE_SECONDS, see
+from penstock.arrivals.noticing.sight import SETTLE_SECONDS, see
 from penstock.arrivals.tell import tell_arrived
 from penstock.declaration import Table
 from penstock.engines import MEMORY_VARIABLE

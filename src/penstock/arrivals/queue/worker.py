@@ -16,17 +16,17 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from penstock.arrivals.aws import DeadLetterQueue, IntakeQueue
 from penstock.arrivals.dead import Letters
-from penstock.arrivals.discover import revive
 from penstock.arrivals.failing import MOST_HELD_UP, Summary
-from penstock.arrivals.holding import Holding
-from penstock.arrivals.letters import LetterBox
-from penstock.arrivals.messages import Message, read_messages
-from penstock.arrivals.place import Looked, Place
+from penstock.arrivals.noticing.discover import revive
+from penstock.arrivals.noticing.sighting import Sighting
+from penstock.arrivals.noticing.unseen import Unseen
+from penstock.arrivals.queue.holding import Holding
+from penstock.arrivals.queue.letters import LetterBox
+from penstock.arrivals.queue.messages import Message, read_messages
+from penstock.arrivals.queue.place import Looked, Place
+from penstock.arrivals.queue.sqs import DeadLetterQueue, IntakeQueue
 from penstock.arrivals.settle import beating
-from penstock.arrivals.sighting import Sighting
-from penstock.arrivals.unseen import Unseen
 from penstock.arrivals.work import Worker
 from penstock.declaration import Table
 from penstock.errors import AwsError

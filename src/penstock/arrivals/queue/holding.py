@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from penstock.arrivals.aws import IntakeQueue
-from penstock.arrivals.messages import Message
+from penstock.arrivals.queue.messages import Message
+from penstock.arrivals.queue.sqs import IntakeQueue
 
 log = logging.getLogger("penstock.arrivals")
 

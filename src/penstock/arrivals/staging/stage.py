@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from penstock import faults
-from penstock.arrivals.intake import Opened
 from penstock.arrivals.planning.evolution import Basis, changes_of
 from penstock.arrivals.planning.known import SourceSchema
-from penstock.arrivals.publish import Finished, publish
-from penstock.arrivals.through import Bench, Job, Row, work_through
+from penstock.arrivals.staging.intake import Opened
+from penstock.arrivals.staging.publish import Finished, publish
+from penstock.arrivals.staging.through import Bench, Job, Row, work_through
 from penstock.clock import iso
 from penstock.errors import AccountingError, BadFileError, FileChangedError
 from penstock.quality import Writing, write_quarantine

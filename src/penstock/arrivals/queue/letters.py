@@ -7,7 +7,7 @@ sending it and noting that.
 
 from __future__ import annotations
 
-from penstock.arrivals.aws import DeadLetterQueue, Letter
+from penstock.arrivals.queue.sqs import DeadLetterQueue, Letter
 from penstock.clock import Clock, iso
 from penstock.state import State
 from penstock.state.events import Event

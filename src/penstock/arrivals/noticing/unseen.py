@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from penstock.arrivals.discover import record_all
-from penstock.arrivals.holding import Holding
-from penstock.arrivals.looking import Look, Looker
-from penstock.arrivals.place import Looked, Place
-from penstock.arrivals.sight import see
-from penstock.arrivals.sighting import Sighting
+from penstock.arrivals.noticing.discover import record_all
+from penstock.arrivals.noticing.looking import Look, Looker
+from penstock.arrivals.noticing.sight import see
+from penstock.arrivals.noticing.sighting import Sighting
+from penstock.arrivals.queue.holding import Holding
+from penstock.arrivals.queue.place import Looked, Place
 from penstock.errors import ArchivedFileError
 from penstock.naming import TableName
 from penstock.state import Arrival

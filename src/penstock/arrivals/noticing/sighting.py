@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from penstock.arrivals.discover import changed, record_all
 from penstock.arrivals.failure import reason_of
-from penstock.arrivals.holding import Holding
-from penstock.arrivals.place import Looked, Place
-from penstock.arrivals.sight import see
+from penstock.arrivals.noticing.discover import changed, record_all
+from penstock.arrivals.noticing.sight import see
+from penstock.arrivals.queue.holding import Holding
+from penstock.arrivals.queue.place import Looked, Place
 from penstock.aws import is_of_aws
 from penstock.errors import BadFileError
 from penstock.naming import TableName
