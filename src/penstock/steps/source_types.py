@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from penstock.engines import Fate, Rule, raw_column
-from penstock.formats import holds_sql, pointed, value_sql
+from penstock.formats import holds_sql, value_sql
 from penstock.formats.csv.certain import CERTAIN, certain_column
 from penstock.formats.nested import DECIMAL
 from penstock.formats.text_types import WORDS, pointed_sql
@@ -65,7 +65,7 @@ def typed(frame: Frame, columns: list[SourceColumn]) -> Frame:
         for column in columns
         if (condition := _refused(column))
     ]
-    told = tuple(name for column in columns if (name := _certain(column)))
+    told = tuple(name for column in known if (name := _certain(column)))
     typed_frame = replace(frame, certain=(*frame.certain, *told)).layer(fields, changed).set_aside(refused)
     return replace(typed_frame, certain=frame.certain)
 
@@ -96,8 +96,9 @@ def _as_found(column: SourceColumn) -> bool:
 
 def _certain(column: SourceColumn) -> str:
     """Column with the values that are certain before their text is read; empty where there is none."""
-    told = column.kind == "VARCHAR" and column.type in CERTAIN and pointed("DOUBLE", ".", column.decimal) == "."
-    return certain_column(column.cell, column.type) if told and column.cell is not None else ""
+    if column.cell is None or column.empty or column.kind != "VARCHAR" or column.type not in CERTAIN:
+        return ""
+    return "" if column.type == "DOUBLE" and column.decimal != "." else certain_column(column.cell, column.type)
 
 
 def _refused(column: SourceColumn) -> str:
