@@ -62,6 +62,7 @@ class Storm(RuleBasedStateMachine):
         self.clock = HeldClock()
         self.contents: dict[str, list[bytes]] = {}
         self.discarded: dict[str, bytes] = {}
+        self.perhaps_noticed: set[str] = set()
         self.hung: list[tuple[SqliteState, list[Arrival]]] = []
         self.rows = 0
         self.reader = Lake(self.folder, self.clock)
@@ -123,6 +124,8 @@ class Storm(RuleBasedStateMachine):
         with Lake(self.folder, self.clock) as lake:
             for _ in range(times):
                 lake.discover()
+        for key in self.changed_since_discarded():
+            del self.discarded[key]
 
     @rule(key=st.sampled_from(GOOD), luck=st.randoms(use_true_random=False))
     def tell_late(self, key: str, luck: Any) -> None:
@@ -165,6 +168,7 @@ class Storm(RuleBasedStateMachine):
     def die(self, at: int, after: str) -> None:
         """Run, and be killed so many places after a certain one."""
         self.let_leases_run_out()
+        self.perhaps_noticed |= self.changed_since_discarded()
         left, counting = at, False
 
         def reach(place: str) -> None:
@@ -250,6 +254,10 @@ class Storm(RuleBasedStateMachine):
                 }
                 self.discarded[answer.letter.key] = content
 
+    def changed_since_discarded(self) -> set[str]:
+        """Files that were given up and hold something else now; once that is noticed, nothing of them is given up."""
+        return {key for key, content in self.discarded.items() if self.contents[key][-1] != content}
+
     # --- What must hold
 
     @rule()
@@ -263,9 +271,10 @@ class Storm(RuleBasedStateMachine):
             wanted = sorted(row for content in newest.values() for row in rows_of(content))
             found = lake.query("SELECT * FROM events").fetchall() if lake.tables else []
             assert sorted(found) == wanted
-            for key in [key for key, content in self.discarded.items() if newest[key] != content]:
-                del self.discarded[key]
             states = {arrival.key: arrival.state for arrival in lake.state.arrivals.find()}
+            for key in self.changed_since_discarded() | {key for key in self.perhaps_noticed if states[key] == "dead"}:
+                self.discarded.pop(key, None)
+            self.perhaps_noticed.clear()
             for key, content in newest.items():
                 given_up = self.discarded.get(key) == content
                 assert states[key] == ("finished" if content not in BROKEN else "discarded" if given_up else "dead")
