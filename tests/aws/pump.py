@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +98,8 @@ class Pump:
         sqs = aws.client("sqs")
         while self.away:
             receipt = self.away.pop()
-            sqs.change_message_visibility(QueueUrl=self.queue, ReceiptHandle=receipt, VisibilityTimeout=0)
+            with suppress(sqs.exceptions.ReceiptHandleIsInvalid):  # back by itself in a long storm, and done since
+                sqs.change_message_visibility(QueueUrl=self.queue, ReceiptHandle=receipt, VisibilityTimeout=0)
 
     def drain(self, later: Callable[[], object] | None = None, rounds: int = 50) -> None:
         """Give the function everything, until nothing waits and nothing is away; `later` lets time pass."""
