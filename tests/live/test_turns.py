@@ -206,12 +206,12 @@ def test_a_large_file_does_not_hold_up_small_ones_of_another_table(lake: Path) -
     with up(lake, "--workers", "2") as running:
         drop(lake, "other/warm.csv", csv(0))
         running.wait("finished", file="other/warm.csv")
-        drop(lake, "orders/large.csv", csv(0, 2_000_000))
+        drop(lake, "orders/large.csv", csv(0, 5_000_000))
         running.wait_until(lambda: _is_at_hand(lake, "orders/large.csv"), "the large file to be at hand")
         drop(lake, "other/small.csv", csv(100))
         running.wait("finished", file="other/small.csv")
         assert not running.of("finished", file="orders/large.csv")
-        running.wait("finished", file="orders/large.csv", rows_in=2_000_000)
+        running.wait("finished", file="orders/large.csv", rows_in=5_000_000)
 
 
 def _is_at_hand(lake: Path, key: str) -> bool:
