@@ -140,7 +140,8 @@ def held(lake: Path, pid: int | None) -> int:
                 "SELECT count(*) FROM arrivals WHERE state='working' AND worker LIKE ?", (f"{pid}-%",)
             ).fetchall()
         except sqlite3.OperationalError as error:
-            if "no such table" not in str(error) and "locked" not in str(error):
+            stopped_at = ("no such table", "locked", "locking protocol")  # the last: while it read the log in anew
+            if not any(words in str(error) for words in stopped_at):
                 raise
             return 0
     return int(count)
