@@ -17,7 +17,7 @@ from penstock.engines.duckdb_sql import FEED, cells, with_source
 from penstock.engines.engine import FATE, ORDINAL, PLACE, ROW, Parsed, Rejected, SetAside, Work, Written, flag_column
 from penstock.errors import AccountingError
 from penstock.formats.csv import feed
-from penstock.formats.csv.certain import arrow_type, certain_columns
+from penstock.formats.csv.certain import arrow_integers, arrow_type, certain_columns
 from penstock.naming import identifier
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ def _stream(work: Work, files: Sequence[Parsed]) -> Any:
     import pyarrow as pa
 
     records = pa.concat_tables([file.records for file in files])
-    numbers = pa.py_buffer(array("q", range(1, records.num_rows + 1)))
-    ordinals = pa.Array.from_buffers(pa.int64(), records.num_rows, [None, numbers])
+    ordinals = arrow_integers(array("q", range(1, records.num_rows + 1)))
     numbered = records.append_column(feed.ORDINAL, ordinals)
     for name, (_, kind) in certain_columns(work.select, work.source.width).items():
         numbered = numbered.append_column(name, pa.nulls(records.num_rows, arrow_type(kind)))

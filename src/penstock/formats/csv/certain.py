@@ -154,10 +154,15 @@ def bytes_of(texts: pa.Array) -> bytes:
     return memoryview(data)[ends[0] : ends[-1]].tobytes() if data is not None and len(ends) else b""
 
 
-@lru_cache(maxsize=1)
-def _tens() -> list[tuple[int, Any]]:
-    """The powers of ten from 10 up; and as Arrow has them, which loads pandas when it takes a number from Python."""
+def arrow_integers(values: array[int]) -> pa.Array:
+    """Integers for Arrow, which loads pandas, where that is installed, when it takes them one by one."""
     import pyarrow as pa
 
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
+
+
+@lru_cache(maxsize=1)
+def _tens() -> list[tuple[int, Any]]:
+    """The powers of ten from 10 up, here and as Arrow has them."""
     powers = array("q", (10**at for at in range(1, 19)))
-    return list(zip(powers, pa.Array.from_buffers(pa.int64(), len(powers), [None, pa.py_buffer(powers)]), strict=True))
+    return list(zip(powers, arrow_integers(powers), strict=True))

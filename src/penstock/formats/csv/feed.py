@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from penstock.errors import DamagedFileError
-from penstock.formats.csv.certain import arrow_type, bytes_of, certain_values
+from penstock.formats.csv.certain import arrow_integers, arrow_type, bytes_of, certain_values
 from penstock.formats.csv.dialect import UTF8, Dialect
 from penstock.formats.csv.fields import cut
 from penstock.formats.csv.lines import MAX_LINE_BYTES, block_lines, byte_order_mark
@@ -244,8 +244,8 @@ class Feed:
         start = offset - sum(end[0] for end in ends)
         some = (end[:count:STRIDE] for end in ends)
         least = zip(range(start, start + count * width, STRIDE * width), *some, strict=True)
-        near = _numbers(array("q", map(sum, least))).take(_integers(count, STRIDE))
-        ordinals = [_numbers(array("q", range(self.rows + 1, self.rows + count + 1)))] if self._ordered else []
+        near = arrow_integers(array("q", map(sum, least))).take(_integers(count, STRIDE))
+        ordinals = [arrow_integers(array("q", range(self.rows + 1, self.rows + count + 1)))] if self._ordered else []
         certain = [
             certain_values(batch.column(at), kind) if count >= WORTH else pa.nulls(count, arrow_type(kind))
             for at, kind in self._certain.values()
@@ -307,13 +307,6 @@ def _ends(texts: pa.Array) -> memoryview:
     return memoryview(texts.buffers()[1]).cast("i")[texts.offset :]
 
 
-def _numbers(values: array[int]) -> pa.Array:
-    """Numbers for Arrow, which loads pandas, where that is installed, when it takes them one by one."""
-    import pyarrow as pa
-
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
-
-
 def _integers(count: int, times: int) -> pa.Array:
     """The integers from 0, each so many times, up to a count of them all."""
     return _more_integers(1 << count.bit_length(), times)[:count]
@@ -321,7 +314,7 @@ def _integers(count: int, times: int) -> pa.Array:
 
 @lru_cache(maxsize=4)
 def _more_integers(count: int, times: int) -> pa.Array:
-    return _numbers(array("q", [at // times for at in range(count)]))
+    return arrow_integers(array("q", [at // times for at in range(count)]))
 
 
 def _is_ordinary(block: bytes) -> bool:
